@@ -1,0 +1,159 @@
+//! The canonical request of V4 and the strings to sign of both versions: one renderer for verifying and signing.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use super::credential::Scope;
+use crate::s3::name::hex_encode;
+use crate::s3::uri::{Slash, encode_into};
+
+/// The literal of a payload that is not part of the signature.
+pub const UNSIGNED_PAYLOAD: &str = "UNSIGNED-PAYLOAD";
+/// The one parameter that is not part of the canonical query.
+pub(super) const SIGNATURE_PARAMETER: &str = "X-Amz-Signature";
+/// The algorithm of V4.
+pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+
+/// The parts of a request that V4 signs.
+pub(super) struct Parts<'a> {
+    pub method: &'a str,
+    /// Decoded.
+    pub path: &'a str,
+    /// Decoded names and values, in any order.
+    pub query: Vec<(&'a str, &'a str)>,
+    /// Lower-case names in order, each with its value trimmed and folded.
+    pub headers: &'a [(&'a str, Cow<'a, [u8]>)],
+    pub payload: &'a str,
+}
+
+/// A canonical request.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CanonicalRequest(Vec<u8>);
+
+impl CanonicalRequest {
+    pub(super) fn render(parts: &Parts<'_>) -> Self {
+        let mut text = String::with_capacity(512);
+        text.push_str(parts.method);
+        text.push('\n');
+        encode_into(&mut text, parts.path.as_bytes(), Slash::Keep);
+        text.push('\n');
+        push_query(&mut text, &parts.query);
+        text.push('\n');
+        let mut bytes = text.into_bytes();
+        for (name, value) in parts.headers {
+            bytes.extend_from_slice(name.as_bytes());
+            bytes.push(b':');
+            bytes.extend_from_slice(value);
+            bytes.push(b'\n');
+        }
+        bytes.push(b'\n');
+        for (position, (name, _)) in parts.headers.iter().enumerate() {
+            if position > 0 {
+                bytes.push(b';');
+            }
+            bytes.extend_from_slice(name.as_bytes());
+        }
+        bytes.push(b'\n');
+        bytes.extend_from_slice(parts.payload.as_bytes());
+        Self(bytes)
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for CanonicalRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+/// Appends the canonical query: encoded, then sorted by name and value.
+fn push_query(out: &mut String, query: &[(&str, &str)]) {
+    let mut encoded: Vec<(String, String)> = query
+        .iter()
+        .filter(|(name, _)| *name != SIGNATURE_PARAMETER)
+        .map(|(name, value)| {
+            (crate::s3::uri::encode(name, Slash::Escape), crate::s3::uri::encode(value, Slash::Escape))
+        })
+        .collect();
+    encoded.sort_unstable();
+    for (position, (name, value)) in encoded.iter().enumerate() {
+        if position > 0 {
+            out.push('&');
+        }
+        out.push_str(name);
+        out.push('=');
+        out.push_str(value);
+    }
+}
+
+/// The string to sign of a V4 request.
+pub(super) fn string_to_sign(timestamp: &str, scope: &Scope, canonical_request: &CanonicalRequest) -> String {
+    let digest = hex_encode(&Sha256::digest(canonical_request.as_bytes()));
+    format!("{ALGORITHM}\n{timestamp}\n{scope}\n{digest}")
+}
+
+/// A header value as it is signed: trimmed, runs of white space folded into one space.
+pub(super) fn folded(value: &[u8]) -> Cow<'_, [u8]> {
+    let trimmed = value.trim_ascii();
+    let white = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    let plain = !trimmed.iter().zip(trimmed.iter().skip(1)).any(|(a, b)| white(a) && white(b))
+        && !trimmed.iter().any(|byte| white(byte) && *byte != b' ');
+    if plain {
+        return Cow::Borrowed(trimmed);
+    }
+    let mut out = Vec::with_capacity(trimmed.len());
+    for &byte in trimmed {
+        match white(&byte) {
+            true if out.last() == Some(&b' ') => {}
+            true => out.push(b' '),
+            false => out.push(byte),
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// Bytes as error elements show them: two lower-case digits each, one space between.
+pub(super) fn spaced_hex(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 3);
+    for (position, byte) in bytes.iter().enumerate() {
+        if position > 0 {
+            out.push(' ');
+        }
+        out.push_str(&hex_encode(&[*byte]));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_folded() {
+        assert_eq!(folded(b"  a  b\t c "), &b"a b c"[..]);
+        assert_eq!(folded(b"a b"), &b"a b"[..]);
+        assert_eq!(folded(b""), &b""[..]);
+    }
+
+    #[test]
+    fn queries_are_sorted_after_encoding() {
+        let mut out = String::new();
+        push_query(
+            &mut out,
+            &[("b", "2"), ("a~", "1"), ("a", "/"), ("A", "3"), ("X-Amz-Signature", "s"), ("a", "")],
+        );
+        assert_eq!(out, "A=3&a=&a=%2F&a~=1&b=2");
+    }
+
+    #[test]
+    fn bytes_are_spaced() {
+        assert_eq!(spaced_hex(b"AW\n"), "41 57 0a");
+    }
+}

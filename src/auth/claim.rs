@@ -1,0 +1,460 @@
+//! What a request claims to be: which mechanism it uses, and its parameters, parsed but not yet believed.
+
+use crate::clock::Timestamp;
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::request::Request;
+
+use super::canonical::ALGORITHM;
+use super::credential::Scope;
+use super::{RegionRule, Settings};
+
+/// The mechanism of a request; there is never more than one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Mechanism {
+    Anonymous,
+    V4Header,
+    V4Query,
+    V2Header,
+    V2Query,
+}
+
+impl Mechanism {
+    /// A word for the log.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::V4Header => "v4-header",
+            Self::V4Query => "v4-query",
+            Self::V2Header => "v2-header",
+            Self::V2Query => "v2-query",
+        }
+    }
+}
+
+pub(super) const V4_PARAMETERS: [&str; 6] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    "X-Amz-Signature",
+];
+const V2_PARAMETERS: [&str; 3] = ["AWSAccessKeyId", "Expires", "Signature"];
+const MALFORMED_HEADER: &str = "The authorization header is malformed; ";
+const MALFORMED_CREDENTIAL: &str = "Error parsing the X-Amz-Credential parameter; ";
+const SCOPE_TERMINAL: &str = "aws4_request";
+
+/// Finds the mechanism.
+///
+/// # Errors
+/// `InvalidArgument` for two at once, for an unknown scheme, and for a header that is no authorization at all.
+pub(super) fn mechanism(request: &Request) -> Result<Mechanism, Error> {
+    let query = request.query();
+    let header = request.headers().get(http::header::AUTHORIZATION).map(|value| value.as_bytes());
+    let v4 = V4_PARAMETERS.iter().any(|name| query.contains(name));
+    let v2 = query.contains("Signature") || query.contains("AWSAccessKeyId");
+    if usize::from(header.is_some()) + usize::from(v4) + usize::from(v2) > 1 {
+        let value = String::from_utf8_lossy(header.unwrap_or_default());
+        return Err(Error::invalid_argument(
+            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
+            "Authorization",
+            value,
+        )
+        .at("one mechanism"));
+    }
+    let Some(header) = header else {
+        // A lone `Expires` is a V2 URL that lost its other parameters.
+        let v2 = v2 || query.contains("Expires");
+        return Ok(match (v4, v2) {
+            (true, _) => Mechanism::V4Query,
+            (false, true) => Mechanism::V2Query,
+            (false, false) => Mechanism::Anonymous,
+        });
+    };
+    let header = String::from_utf8_lossy(header);
+    let refuse = |message: &'static str| {
+        Error::invalid_argument(message, "Authorization", header.as_ref()).at("authorization header")
+    };
+    match header.split_once(' ') {
+        None => Err(refuse("Authorization header is invalid -- one and only one ' ' (space) required.")),
+        Some((ALGORITHM, _)) => Ok(Mechanism::V4Header),
+        Some(("AWS", _)) => Ok(Mechanism::V2Header),
+        Some(("AWS4-ECDSA-P256-SHA256", _)) => Err(not_sigv4a("Authorization")),
+        Some(_) => Err(refuse("Unsupported Authorization Type")),
+    }
+}
+
+/// A V4 claim, by header or query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct V4Claim {
+    pub access_key: String,
+    pub scope: Scope,
+    /// The date as it is signed: `yyyyMMdd'T'HHmmss'Z'`.
+    pub timestamp: String,
+    pub date: Timestamp,
+    /// Lifetime in seconds; a header has none.
+    pub expires_seconds: Option<i64>,
+    /// Lower-case names, sorted, each once.
+    pub signed_headers: Vec<String>,
+    /// As received.
+    pub signature: String,
+}
+
+impl V4Claim {
+    /// Reads the query of a presigned URL.
+    ///
+    /// # Errors
+    /// `AuthorizationQueryParametersError`, in the order in which S3 checks.
+    pub(super) fn of_query(request: &Request, settings: &Settings) -> Result<Self, Error> {
+        let query = request.query();
+        let refuse = |message: String| ErrorCode::AuthorizationQueryParametersError.says(message);
+        // A repeated parameter can only be an attack or a mistake: which of the two would be meant?
+        if V4_PARAMETERS.iter().any(|name| query.count(name) != 1) {
+            return Err(ErrorCode::AuthorizationQueryParametersError.error().at("parameters"));
+        }
+        let value = |name| query.value(name).unwrap_or_default();
+        match value("X-Amz-Algorithm") {
+            ALGORITHM => {}
+            "AWS4-ECDSA-P256-SHA256" => return Err(not_sigv4a("X-Amz-Algorithm")),
+            _ => {
+                return Err(refuse(format!(
+                    "X-Amz-Algorithm only supports \"{ALGORITHM} and AWS4-ECDSA-P256-SHA256\""
+                ))
+                .at("algorithm"));
+            }
+        }
+        let (access_key, scope) = parse_credential(value("X-Amz-Credential"), settings).map_err(|fault| {
+            fault.error(ErrorCode::AuthorizationQueryParametersError, MALFORMED_CREDENTIAL)
+        })?;
+        let timestamp = value("X-Amz-Date").to_owned();
+        let date = Timestamp::parse_iso_basic(&timestamp).ok_or_else(|| {
+            refuse("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"".to_owned())
+                .at("date")
+        })?;
+        if !timestamp.starts_with(&scope.date) {
+            return Err(refuse(format!(
+                "Invalid credential date \"{}\". This date is not the same as X-Amz-Date: \"{}\".",
+                scope.date,
+                timestamp.get(..8).unwrap_or_default()
+            ))
+            .at("credential date"));
+        }
+        let expires_seconds = parse_expires(value("X-Amz-Expires"), settings.expires_v4_seconds_max)?;
+        Ok(Self {
+            access_key,
+            scope,
+            timestamp,
+            date,
+            expires_seconds: Some(expires_seconds),
+            signed_headers: parse_signed_headers(value("X-Amz-SignedHeaders")),
+            signature: value("X-Amz-Signature").to_owned(),
+        })
+    }
+
+    /// Reads an `Authorization` header.
+    ///
+    /// # Errors
+    /// `AuthorizationHeaderMalformed`, in the order in which S3 checks; `AccessDenied` without a usable date.
+    pub(super) fn of_header(request: &Request, settings: &Settings) -> Result<Self, Error> {
+        let refuse = |message: String| {
+            ErrorCode::AuthorizationHeaderMalformed
+                .says(format!("{MALFORMED_HEADER}{message}"))
+                .at("authorization header")
+        };
+        let header = authorization(request);
+        let rest = header.split_once(' ').map_or("", |(_, rest)| rest);
+        let components: Vec<&str> = rest.split(',').map(str::trim).collect();
+        if components.len() != 3 {
+            return Err(refuse(
+                "the authorization header requires three components: Credential, SignedHeaders, and Signature."
+                    .to_owned(),
+            ));
+        }
+        let mut pairs = Vec::with_capacity(3);
+        for component in components {
+            match component.split_once('=') {
+                Some((name, value)) if !name.is_empty() && !value.is_empty() => pairs.push((name, value)),
+                _ => {
+                    return Err(refuse(format!("the authorization component \"{component}\" is malformed.")));
+                }
+            }
+        }
+        let component = |wanted: &str| {
+            let found = pairs.iter().find(|(name, _)| *name == wanted).map(|(_, value)| *value);
+            found.ok_or_else(|| refuse(format!("missing {wanted}.")))
+        };
+        let (credential, signed_headers, signature) =
+            (component("Credential")?, component("SignedHeaders")?, component("Signature")?);
+        let (access_key, scope) = parse_credential(credential, settings)
+            .map_err(|fault| fault.error(ErrorCode::AuthorizationHeaderMalformed, MALFORMED_HEADER))?;
+        let (date, _) = request_date(request, Version::V4)?;
+        let timestamp = date.iso_basic();
+        if !timestamp.starts_with(&scope.date) {
+            return Err(refuse("Invalid credential date. Date is not the same as X-Amz-Date.".to_owned())
+                .at("credential date"));
+        }
+        Ok(Self {
+            access_key,
+            scope,
+            timestamp,
+            date,
+            expires_seconds: None,
+            signed_headers: parse_signed_headers(signed_headers),
+            signature: signature.to_owned(),
+        })
+    }
+}
+
+/// A V2 claim, by header or query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct V2Claim {
+    pub access_key: String,
+    /// Base64 as received, a `+` that the query turned into a space restored.
+    pub signature: String,
+    /// The date line of the string to sign.
+    pub date_line: String,
+    pub lifetime: V2Lifetime,
+}
+
+/// Until when a V2 signature holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum V2Lifetime {
+    /// A URL, until this moment.
+    Expires(Timestamp),
+    /// A header, for 15 minutes around this date, which was sent in this form.
+    Dated(Timestamp, String),
+}
+
+impl V2Claim {
+    /// Reads the query of a presigned URL.
+    ///
+    /// # Errors
+    /// `AccessDenied` if a parameter is missing or `Expires` is no date.
+    pub(super) fn of_query(request: &Request) -> Result<Self, Error> {
+        let query = request.query();
+        if V2_PARAMETERS.iter().any(|name| query.count(name) != 1) {
+            return Err(ErrorCode::AccessDenied
+                .says("Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters")
+                .at("parameters"));
+        }
+        let value = |name| query.value(name).unwrap_or_default();
+        let expires = value("Expires");
+        let seconds =
+            parse_decimal(expires).filter(|&seconds| seconds <= V2_EXPIRES_MAX).ok_or_else(|| {
+                ErrorCode::AccessDenied
+                    .says(format!("Invalid date (should be seconds since epoch): {expires}"))
+                    .at("expires")
+            })?;
+        Ok(Self {
+            access_key: value("AWSAccessKeyId").to_owned(),
+            signature: value("Signature").replace(' ', "+"),
+            date_line: expires.to_owned(),
+            lifetime: V2Lifetime::Expires(Timestamp::from_unix_seconds(seconds)),
+        })
+    }
+
+    /// Reads an `Authorization` header.
+    ///
+    /// # Errors
+    /// `InvalidArgument` without a colon, `AccessDenied` without a usable date.
+    pub(super) fn of_header(request: &Request) -> Result<Self, Error> {
+        let header = authorization(request);
+        let rest = header.split_once(' ').map_or("", |(_, rest)| rest.trim());
+        let (access_key, signature) = rest.split_once(':').ok_or_else(|| {
+            Error::invalid_argument(
+                "AWS authorization header is invalid.  Expected AwsAccessKeyId:signature",
+                "Authorization",
+                header.as_str(),
+            )
+            .at("authorization header")
+        })?;
+        let (date, sent) = request_date(request, Version::V2)?;
+        let date_line = match request.amz("x-amz-date") {
+            Some(_) => String::new(),
+            None => sent.clone(),
+        };
+        Ok(Self {
+            access_key: access_key.to_owned(),
+            signature: signature.to_owned(),
+            date_line,
+            lifetime: V2Lifetime::Dated(date, sent),
+        })
+    }
+}
+
+/// Last second of a V2 URL: beyond it S3 sees no date.
+const V2_EXPIRES_MAX: i64 = i32::MAX as i64;
+
+fn authorization(request: &Request) -> String {
+    let value = request.headers().get(http::header::AUTHORIZATION);
+    value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Version {
+    V2,
+    V4,
+}
+
+/// The date of a header-signed request, and its text. `x-amz-date` beats `Date`.
+fn request_date(request: &Request, version: Version) -> Result<(Timestamp, String), Error> {
+    let refuse = || {
+        ErrorCode::AccessDenied
+            .says("AWS authentication requires a valid Date or x-amz-date header")
+            .at("date")
+    };
+    let (sent, amz) = match (request.amz("x-amz-date"), request.header("date")) {
+        (Some(amz), _) => (amz.into_owned(), true),
+        (None, Some(date)) => (date.to_owned(), false),
+        (None, None) => return Err(refuse()),
+    };
+    let date = match (version, amz) {
+        (Version::V4, true) => Timestamp::parse_iso_basic(&sent),
+        (Version::V4, false) => {
+            Timestamp::parse_http_date(&sent).or_else(|| Timestamp::parse_iso_basic(&sent))
+        }
+        (Version::V2, _) => Timestamp::parse_http_date(&sent),
+    };
+    let date = date.filter(|date| date.unix_millis() >= 0).ok_or_else(refuse)?;
+    Ok((date, sent))
+}
+
+fn parse_signed_headers(list: &str) -> Vec<String> {
+    let mut names: Vec<String> = list
+        .split(';')
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter(|name| !name.is_empty())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+/// Why a credential was refused; header and query put different prefixes before the same text.
+struct CredentialFault {
+    message: String,
+    region: Option<String>,
+}
+
+impl CredentialFault {
+    fn error(self, code: ErrorCode, prefix: &str) -> Error {
+        let error = code.says(format!("{prefix}{}", self.message)).at("credential");
+        match self.region {
+            Some(region) => error.with("Region", region).at("region"),
+            None => error,
+        }
+    }
+}
+
+/// Parses `AKID/yyyyMMdd/region/s3/aws4_request`, from the right so that keys with a slash work.
+fn parse_credential(text: &str, settings: &Settings) -> Result<(String, Scope), CredentialFault> {
+    let fault = |message: String| CredentialFault { message, region: None };
+    let mut parts = text.rsplitn(5, '/');
+    let (Some(terminal), Some(service), Some(region), Some(date), Some(access_key)) =
+        (parts.next(), parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(fault(
+            "the Credential is mal-formed; expecting \"<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request\"."
+                .to_owned(),
+        ));
+    };
+    if access_key.is_empty() {
+        return Err(fault("a non-empty Access Key (AKID) must be provided in the credential.".to_owned()));
+    }
+    if Timestamp::parse_iso_basic(&format!("{date}T000000Z")).is_none() {
+        return Err(fault(format!(
+            "incorrect date format \"{date}\". This date in the credential must be in the format \"yyyyMMdd\"."
+        )));
+    }
+    if let RegionRule::Only(expected) = &settings.region
+        && region != expected
+    {
+        return Err(CredentialFault {
+            message: format!("the region '{region}' is wrong; expecting '{expected}'"),
+            region: Some(expected.clone()),
+        });
+    }
+    if service != "s3" {
+        return Err(fault(format!("incorrect service \"{service}\". This endpoint belongs to \"s3\".")));
+    }
+    if terminal != SCOPE_TERMINAL {
+        return Err(fault(format!(
+            "incorrect terminal \"{terminal}\". This endpoint uses \"{SCOPE_TERMINAL}\"."
+        )));
+    }
+    Ok((access_key.to_owned(), Scope { date: date.to_owned(), region: region.to_owned() }))
+}
+
+/// Parses `X-Amz-Expires`.
+fn parse_expires(text: &str, seconds_max: i64) -> Result<i64, Error> {
+    let refuse = |message: String| ErrorCode::AuthorizationQueryParametersError.says(message).at("expires");
+    let (negative, digits) = match text.strip_prefix('-') {
+        Some(digits) => (true, digits),
+        None => (false, text),
+    };
+    let seconds =
+        parse_decimal(digits).ok_or_else(|| refuse("X-Amz-Expires should be a number".to_owned()))?;
+    if negative && seconds > 0 {
+        return Err(refuse("X-Amz-Expires must be non-negative".to_owned()));
+    }
+    if seconds > seconds_max {
+        return Err(refuse(match seconds_max {
+            Settings::EXPIRES_V4_SECONDS_DEFAULT => "X-Amz-Expires must be less than a week (in seconds); that is, the given X-Amz-Expires must be less than 604800 seconds".to_owned(),
+            other => format!("X-Amz-Expires must be less than {other} seconds, the limit of this server"),
+        }));
+    }
+    Ok(seconds)
+}
+
+/// Decimal digits alone: no sign, no space, no fraction.
+fn parse_decimal(text: &str) -> Option<i64> {
+    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then(|| text.parse().ok())?
+}
+
+fn not_sigv4a(header: &'static str) -> Error {
+    ErrorCode::NotImplemented.error().with("Header", header).at("algorithm")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn expires_is_a_plain_number() {
+        let week = Settings::EXPIRES_V4_SECONDS_DEFAULT;
+        assert_eq!(parse_expires("604800", week), Ok(604_800));
+        assert_eq!(parse_expires("0", week), Ok(0));
+        for (text, message) in [
+            ("", "should be a number"),
+            ("1.0", "should be a number"),
+            ("+5", "should be a number"),
+            (" 5", "should be a number"),
+            ("5s", "should be a number"),
+            ("9223372036854775808", "should be a number"),
+            ("-1", "must be non-negative"),
+            ("604801", "less than a week"),
+        ] {
+            let error = parse_expires(text, week).expect_err(text);
+            assert!(error.message().contains(message), "{text}: {}", error.message());
+        }
+    }
+
+    #[test]
+    fn credentials_are_split_from_the_right() {
+        let settings = Settings { region: RegionRule::Any, ..Settings::default() };
+        let (key, scope) =
+            parse_credential("a/b/20240102/eu/s3/aws4_request", &settings).ok().expect("valid");
+        assert_eq!((key.as_str(), scope.region.as_str()), ("a/b", "eu"));
+        for (text, part) in [
+            ("k/20240102/eu/s3", "mal-formed"),
+            ("/20240102/eu/s3/aws4_request", "non-empty"),
+            ("k/2024-01-02/eu/s3/aws4_request", "date format"),
+            ("k/20240102/eu/sns/aws4_request", "service"),
+            ("k/20240102/eu/s3/aws3_request", "terminal"),
+            ("k%2F20240102%2Feu%2Fs3%2Faws4_request", "mal-formed"),
+        ] {
+            let fault = parse_credential(text, &settings).err().expect(text);
+            assert!(fault.message.contains(part), "{text}: {}", fault.message);
+        }
+    }
+}

@@ -1,0 +1,451 @@
+//! Is the body the one that was announced and signed?
+//!
+//! A body goes through two halves that may run side by side. The [`Framer`] takes what the client sends and
+//! gives the object's bytes: it undoes aws-chunked and checks chunk signatures and lengths. The [`Digester`]
+//! takes those bytes and computes digests. Only both together give a [`BodyProof`], and only with a proof can
+//! anything be stored.
+
+use std::borrow::Cow;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use md5::Md5;
+use sha2::{Digest as _, Sha256};
+
+use super::Verified;
+use super::canonical::UNSIGNED_PAYLOAD;
+pub(super) use super::chunked::ChunkSigning;
+use super::chunked::Decoder;
+use crate::s3::checksum::{Algorithm, Checksum, Hasher};
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::name::hex_encode;
+use crate::s3::operation::Operation;
+use crate::s3::request::Request;
+
+/// Largest body of one PUT: 5 GiB.
+pub const OBJECT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+
+const INVALID_SHA256: &str = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.";
+const INVALID_STREAMING: &str = "The value of x-amz-content-sha256 header is invalid.";
+const ANONYMOUS_STREAMING: &str = "Anonymous requests don't support this x-amz-content-sha256 value. Please use UNSIGNED-PAYLOAD or STREAMING-UNSIGNED-PAYLOAD-TRAILER.";
+const MULTIPLE_CHECKSUMS: &str =
+    "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.";
+
+/// What a request says of its body.
+#[derive(Debug)]
+pub(super) enum Payload {
+    /// Nothing.
+    Unsigned,
+    /// Its SHA-256, or what stands in its place: compared with the body when that has come.
+    Sha256(String),
+    /// It is framed in chunks, signed or not, with or without a trailer behind them.
+    Chunked { signing: Option<Box<ChunkSigning>>, trailer: bool },
+}
+
+impl Payload {
+    /// From the literals of a presigned request. Streaming is not decoded there, and junk is a mismatch.
+    pub(super) fn of_presigned(literals: &[Cow<'_, str>]) -> Self {
+        match literals.iter().find(|literal| *literal != UNSIGNED_PAYLOAD) {
+            Some(literal) => Self::Sha256(literal.clone().into_owned()),
+            None => Self::Unsigned,
+        }
+    }
+
+    /// From the header of a signed request.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for junk, `InvalidRequest` for streaming where S3 has none, `NotImplemented` for V4A.
+    pub(super) fn of_header(
+        literal: &str,
+        signing: Option<ChunkSigning>,
+        operation: Operation,
+    ) -> Result<Self, Error> {
+        let payload = match literal {
+            UNSIGNED_PAYLOAD => Self::Unsigned,
+            "STREAMING-UNSIGNED-PAYLOAD-TRAILER" => Self::Chunked { signing: None, trailer: true },
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD" | "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER" => {
+                let signing = signing.ok_or_else(|| invalid_streaming(INVALID_STREAMING))?;
+                Self::Chunked { signing: Some(Box::new(signing)), trailer: literal.ends_with("-TRAILER") }
+            }
+            "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"
+            | "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER" => {
+                return Err(ErrorCode::NotImplemented.error().with("Header", "x-amz-content-sha256"));
+            }
+            hash if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
+                Self::Sha256(hash.to_owned())
+            }
+            _ => {
+                return Err(Error::invalid_argument(INVALID_SHA256, "x-amz-content-sha256", literal)
+                    .at("payload hash"));
+            }
+        };
+        let streams = matches!(operation, Operation::PutObject | Operation::UploadPart);
+        match payload {
+            Self::Chunked { .. } if !streams => Err(invalid_streaming(INVALID_STREAMING)),
+            payload => Ok(payload),
+        }
+    }
+
+    /// From the header of a request that nobody signed.
+    ///
+    /// # Errors
+    /// As [`Payload::of_header`]; signed chunks need a signer.
+    pub(super) fn of_anonymous(literal: &str, operation: Operation) -> Result<Self, Error> {
+        match literal.starts_with("STREAMING-AWS4-") {
+            true => Err(invalid_streaming(ANONYMOUS_STREAMING)),
+            false => Self::of_header(literal, None, operation),
+        }
+    }
+}
+
+fn invalid_streaming(message: &'static str) -> Error {
+    ErrorCode::InvalidRequest.says(message).at("payload hash")
+}
+
+/// What a body is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyKind {
+    /// An object or a part; the checksum is of this algorithm unless the client names one.
+    Object { checksum: Algorithm },
+    /// A document that a POST carries; some must come with a digest.
+    Document { digest_required: bool },
+}
+
+/// A body about to be read: how long it will be, and its two halves.
+pub struct BodyCheck {
+    /// Length of the decoded body in bytes, as declared.
+    pub length: u64,
+    pub framer: Framer,
+    pub digester: Digester,
+}
+
+impl Verified {
+    /// Whether the body is framed in aws-chunked.
+    pub fn is_framed(&self) -> bool {
+        matches!(self.payload, Payload::Chunked { .. })
+    }
+
+    /// Checks what the head says of the body: lengths, `Content-MD5`, checksums, trailer.
+    ///
+    /// # Errors
+    /// `MissingContentLength`, `NotImplemented` for a body of unknown length, `InvalidDigest`, `InvalidRequest`
+    /// for checksums, `MalformedTrailerError`, `EntityTooLarge`, `IncompleteBody`.
+    pub fn check_body(&self, kind: BodyKind) -> Result<BodyCheck, Error> {
+        let request = &self.request;
+        let trailers = matches!(self.payload, Payload::Chunked { trailer: true, .. });
+        let length = declared_length(request, &self.payload)?;
+        let md5 = declared_md5(request)?;
+        let declared = declared_checksum(request)?;
+        let trailer = declared_trailer(request, trailers)?;
+        check_sdk_algorithm(request, declared.as_ref(), trailer)?;
+        if declared.is_some() && trailer.is_some() {
+            return Err(ErrorCode::InvalidRequest.says("Expecting a single x-amz-checksum- header"));
+        }
+        if matches!(kind, BodyKind::Document { digest_required: true }) && md5.is_none() && declared.is_none()
+        {
+            return Err(ErrorCode::InvalidRequest
+                .says("Missing required header for this request: Content-MD5 OR x-amz-checksum-*"));
+        }
+        if length > OBJECT_BYTES_MAX {
+            return Err(ErrorCode::EntityTooLarge
+                .error()
+                .with("ProposedSize", length.to_string())
+                .with("MaxSizeAllowed", OBJECT_BYTES_MAX.to_string()));
+        }
+        let fallback = match kind {
+            BodyKind::Object { checksum } => Some(checksum),
+            BodyKind::Document { .. } => None,
+        };
+        let algorithm = declared.map(|checksum| checksum.algorithm()).or(trailer).or(fallback);
+        let framing = match &self.payload {
+            Payload::Chunked { signing, .. } => {
+                Framing::Chunked(Box::new(Decoder::new(signing.as_deref().cloned(), trailer, length)))
+            }
+            Payload::Unsigned | Payload::Sha256(_) => Framing::Plain { left: length },
+        };
+        let sha256 = match &self.payload {
+            Payload::Sha256(claimed) => Some((claimed.clone(), Sha256::new())),
+            _ => None,
+        };
+        Ok(BodyCheck {
+            length,
+            framer: Framer { framing, length },
+            digester: Digester {
+                size: 0,
+                md5: Md5::new(),
+                sha256,
+                hasher: algorithm.map(Hasher::new),
+                expected_md5: md5,
+                expected_checksum: declared,
+                digest_in_hex: fallback.is_some(),
+            },
+        })
+    }
+}
+
+/// The length of the decoded body.
+fn declared_length(request: &Request, payload: &Payload) -> Result<u64, Error> {
+    let missing = || ErrorCode::MissingContentLength.error();
+    let decoded = || {
+        let text = request.amz("x-amz-decoded-content-length").ok_or_else(missing)?;
+        text.trim().parse::<u64>().map_err(|_| missing())
+    };
+    if let Payload::Chunked { .. } = payload {
+        return decoded();
+    }
+    let Some(length) = request.content_length() else {
+        return Err(match request.headers().contains_key(http::header::TRANSFER_ENCODING) {
+            true => ErrorCode::NotImplemented.error().with("Header", "Transfer-Encoding"),
+            false => missing(),
+        });
+    };
+    // A presigned URL does not take aws-chunked: what is framed all the same cannot be what was announced.
+    if let Payload::Sha256(literal) = payload
+        && literal.starts_with("STREAMING-")
+    {
+        let decoded = decoded()?;
+        if length > decoded {
+            return Err(incomplete(decoded, length));
+        }
+    }
+    Ok(length)
+}
+
+fn declared_md5(request: &Request) -> Result<Option<[u8; 16]>, Error> {
+    let Some(value) = request.headers().get("content-md5") else {
+        return Ok(None);
+    };
+    let decoded = STANDARD.decode(value.as_bytes()).ok().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
+    decoded.map(Some).ok_or_else(|| {
+        ErrorCode::InvalidDigest.error().with("Content-MD5", String::from_utf8_lossy(value.as_bytes()))
+    })
+}
+
+/// The `x-amz-checksum-*` header. In a query S3 ignores it.
+fn declared_checksum(request: &Request) -> Result<Option<Checksum>, Error> {
+    let mut declared = None;
+    for (name, value) in request.headers() {
+        let name = name.as_str();
+        let Some(suffix) = name.strip_prefix("x-amz-checksum-") else {
+            continue;
+        };
+        if matches!(suffix, "algorithm" | "mode" | "type") {
+            continue;
+        }
+        let algorithm = Algorithm::of_header(name).ok_or_else(|| {
+            ErrorCode::InvalidRequest
+                .says("The algorithm type you specified in x-amz-checksum- header is invalid.")
+        })?;
+        let checksum = std::str::from_utf8(value.as_bytes())
+            .ok()
+            .and_then(|value| Checksum::parse(algorithm, value))
+            .ok_or_else(|| ErrorCode::InvalidRequest.says(format!("Value for {name} header is invalid.")))?;
+        if declared.replace(checksum).is_some() {
+            return Err(ErrorCode::InvalidRequest.says(MULTIPLE_CHECKSUMS));
+        }
+    }
+    Ok(declared)
+}
+
+/// The checksum that `x-amz-trailer` announces.
+fn declared_trailer(request: &Request, allowed: bool) -> Result<Option<Algorithm>, Error> {
+    let Some(value) = request.header("x-amz-trailer") else {
+        return Ok(None);
+    };
+    if !allowed {
+        return Err(ErrorCode::MalformedTrailerError.error());
+    }
+    let name = value.trim_end_matches([',', ' ']).trim().to_ascii_lowercase();
+    let algorithm = Algorithm::of_header(&name).ok_or_else(|| {
+        ErrorCode::InvalidRequest.says("The value specified in the x-amz-trailer header is not supported")
+    })?;
+    Ok(Some(algorithm))
+}
+
+fn check_sdk_algorithm(
+    request: &Request,
+    declared: Option<&Checksum>,
+    trailer: Option<Algorithm>,
+) -> Result<(), Error> {
+    let Some(named) = request.header("x-amz-sdk-checksum-algorithm") else {
+        return Ok(());
+    };
+    let invalid = |message: &'static str| Err(ErrorCode::InvalidRequest.says(message));
+    match declared.map(Checksum::algorithm).or(trailer) {
+        None => invalid(
+            "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
+        ),
+        Some(algorithm) if Algorithm::parse(named) != Some(algorithm) => {
+            invalid("Value for x-amz-sdk-checksum-algorithm header is invalid.")
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+/// `IncompleteBody` for a body of another length than declared.
+pub(super) fn incomplete(expected: u64, provided: u64) -> Error {
+    ErrorCode::IncompleteBody
+        .says("You did not provide the number of bytes specified by the Content-Length HTTP header")
+        .with("NumberBytesExpected", expected.to_string())
+        .with("NumberBytesProvided", provided.to_string())
+        .at("length")
+}
+
+/// Takes what the client sends, gives the bytes of the object.
+pub struct Framer {
+    framing: Framing,
+    length: u64,
+}
+
+enum Framing {
+    Plain { left: u64 },
+    Chunked(Box<Decoder>),
+}
+
+/// That a body was framed as announced, to its end.
+#[derive(Debug)]
+pub struct FramingProof {
+    size: u64,
+    trailer: Option<Checksum>,
+}
+
+impl Framer {
+    /// Takes the next bytes and appends what they hold of the object to `out`, without copying.
+    ///
+    /// # Errors
+    /// As the framing is found to be broken: `IncompleteBody`, `SignatureDoesNotMatch`, `InvalidChunkSizeError`,
+    /// `MalformedTrailerError`.
+    pub fn push(&mut self, input: Bytes, out: &mut Vec<Bytes>) -> Result<(), Error> {
+        match &mut self.framing {
+            Framing::Plain { left } => {
+                let bytes = input.len() as u64;
+                *left = left
+                    .checked_sub(bytes)
+                    .ok_or_else(|| incomplete(self.length, self.length - *left + bytes))?;
+                if !input.is_empty() {
+                    out.push(input);
+                }
+                Ok(())
+            }
+            Framing::Chunked(decoder) => decoder.push(input, out),
+        }
+    }
+
+    /// Ends the body.
+    ///
+    /// # Errors
+    /// `IncompleteBody` if something is missing, and what a trailer may be refused for.
+    pub fn finish(self) -> Result<FramingProof, Error> {
+        match self.framing {
+            Framing::Plain { left: 0 } => Ok(FramingProof { size: self.length, trailer: None }),
+            Framing::Plain { left } => Err(incomplete(self.length, self.length - left)),
+            Framing::Chunked(decoder) => {
+                let trailer = decoder.finish()?;
+                Ok(FramingProof { size: self.length, trailer })
+            }
+        }
+    }
+}
+
+/// Computes the digests of an object's bytes.
+pub struct Digester {
+    size: u64,
+    md5: Md5,
+    sha256: Option<(String, Sha256)>,
+    hasher: Option<Hasher>,
+    expected_md5: Option<[u8; 16]>,
+    expected_checksum: Option<Checksum>,
+    /// S3 writes `ExpectedDigest` in hexadecimal for objects, in base64 for documents.
+    digest_in_hex: bool,
+}
+
+impl Digester {
+    /// Takes in the next bytes.
+    pub fn update(&mut self, data: &[u8]) {
+        self.size += data.len() as u64;
+        self.md5.update(data);
+        if let Some((_, sha256)) = &mut self.sha256 {
+            sha256.update(data);
+        }
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(data);
+        }
+    }
+
+    /// Compares everything that was announced: SHA-256, then MD5, then the checksum.
+    ///
+    /// # Errors
+    /// `XAmzContentSHA256Mismatch`, `BadDigest`, `IncompleteBody` if it saw another number of bytes than framed.
+    pub fn finish(self, framing: FramingProof) -> Result<BodyProof, Error> {
+        if framing.size != self.size {
+            return Err(incomplete(framing.size, self.size));
+        }
+        if let Some((claimed, sha256)) = self.sha256 {
+            let computed = hex_encode(&sha256.finalize());
+            if !claimed.eq_ignore_ascii_case(&computed) {
+                return Err(ErrorCode::XAmzContentSHA256Mismatch
+                    .error()
+                    .with("ClientComputedContentSHA256", claimed)
+                    .with("S3ComputedContentSHA256", computed)
+                    .at("payload hash"));
+            }
+        }
+        let md5: [u8; 16] = self.md5.finalize().into();
+        if let Some(expected) = self.expected_md5
+            && expected != md5
+        {
+            let shown = match self.digest_in_hex {
+                true => hex_encode(&expected),
+                false => STANDARD.encode(expected),
+            };
+            return Err(ErrorCode::BadDigest
+                .error()
+                .with("ExpectedDigest", shown)
+                .with("CalculatedDigest", STANDARD.encode(md5))
+                .at("content md5"));
+        }
+        let checksum = self.hasher.map(Hasher::finish);
+        if let (Some(expected), Some(computed)) = (self.expected_checksum.or(framing.trailer), checksum)
+            && expected != computed
+        {
+            return Err(bad_checksum(computed.algorithm()));
+        }
+        Ok(BodyProof { size: self.size, md5, checksum })
+    }
+}
+
+/// `BadDigest` for a checksum of this algorithm.
+pub fn bad_checksum(algorithm: Algorithm) -> Error {
+    ErrorCode::BadDigest
+        .says(format!("The {} you specified did not match the calculated checksum.", algorithm.name()))
+        .at("checksum")
+}
+
+/// That a body arrived whole and is the one announced; what was computed of it. Only a [`Digester`] makes one.
+///
+/// ```compile_fail
+/// let proof = presigned::auth::BodyProof { size: 0, md5: [0; 16], checksum: None };
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct BodyProof {
+    size: u64,
+    md5: [u8; 16],
+    checksum: Option<Checksum>,
+}
+
+impl BodyProof {
+    /// Size of the body in bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub fn md5(&self) -> &[u8; 16] {
+        &self.md5
+    }
+
+    /// The checksum; every object has one.
+    pub fn checksum(&self) -> Option<&Checksum> {
+        self.checksum.as_ref()
+    }
+}

@@ -1,0 +1,240 @@
+//! Signature Version 2, in the `Authorization` header and in the query of a presigned URL.
+//!
+//! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/RESTAuthentication.html>
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use subtle::ConstantTimeEq as _;
+
+use super::claim::{Mechanism, V2Claim, V2Lifetime};
+use super::credential::{Key, Keyring};
+use super::payload::Payload;
+use super::{Settings, Trace, check_skew, check_token, mismatch, request_token, unknown_key};
+use crate::clock::Timestamp;
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::request::Request;
+use crate::s3::target::{Style, Target};
+
+/// Parameters that are signed: the union of what S3 documents and clients sign.
+const SUB_RESOURCES: [&str; 36] = [
+    "accelerate",
+    "acl",
+    "analytics",
+    "cors",
+    "defaultObjectAcl",
+    "delete",
+    "inventory",
+    "lifecycle",
+    "location",
+    "logging",
+    "metrics",
+    "notification",
+    "object-lock",
+    "partNumber",
+    "policy",
+    "replication",
+    "requestPayment",
+    "response-cache-control",
+    "response-content-disposition",
+    "response-content-encoding",
+    "response-content-language",
+    "response-content-type",
+    "response-expires",
+    "restore",
+    "select",
+    "select-type",
+    "storageClass",
+    "tagging",
+    "torrent",
+    "uploadId",
+    "uploads",
+    "versionId",
+    "versioning",
+    "versions",
+    "website",
+    "intelligent-tiering",
+];
+/// Parameters that only some clients sign.
+const DOUBTFUL_SUB_RESOURCES: [&str; 4] = ["encryption", "legal-hold", "publicAccessBlock", "retention"];
+
+/// Judges a V2 request: the key it was signed with, and what it says of its body.
+///
+/// # Errors
+/// The first check that failed, in the order of S3.
+pub(super) fn judge<'k>(
+    request: &Request,
+    mechanism: Mechanism,
+    keyring: &'k Keyring,
+    settings: &Settings,
+    now: Timestamp,
+    trace: &mut Trace,
+) -> Result<(&'k Key, Payload), Error> {
+    let claim = match mechanism {
+        Mechanism::V2Query => V2Claim::of_query(request)?,
+        _ => V2Claim::of_header(request)?,
+    };
+    match &claim.lifetime {
+        V2Lifetime::Expires(expires) => check_lifetime(*expires, settings, now)?,
+        V2Lifetime::Dated(date, sent) => check_skew(*date, sent, settings, now)?,
+    }
+    let key = keyring.key(&claim.access_key).ok_or_else(|| unknown_key(&claim.access_key))?;
+    check_token(key, request_token(request).as_deref())?;
+    check_signature(request, &claim, key, trace)?;
+    let literal = request.amz("x-amz-content-sha256");
+    let payload = match (mechanism, literal) {
+        (_, None) => Payload::Unsigned,
+        (Mechanism::V2Query, Some(literal)) => Payload::of_presigned(&[literal]),
+        (_, Some(literal)) => Payload::of_header(&literal, None, request.operation())?,
+    };
+    Ok((key, payload))
+}
+
+fn check_lifetime(expires: Timestamp, settings: &Settings, now: Timestamp) -> Result<(), Error> {
+    if now > expires {
+        return Err(ErrorCode::AccessDenied
+            .says("Request has expired")
+            .with("Expires", expires.iso_seconds())
+            .with("ServerTime", now.iso_seconds())
+            .at("expired"));
+    }
+    match settings.expires_v2_seconds_max {
+        Some(max) if expires > now.plus_seconds(max) => Err(ErrorCode::AccessDenied
+            .says(format!("Request expires more than {max} seconds from now, the limit of this server"))
+            .with("Expires", expires.iso_seconds())
+            .with("ServerTime", now.iso_seconds())
+            .at("expires")),
+        _ => Ok(()),
+    }
+}
+
+/// What clients do differently, and the specification leaves open.
+#[derive(Clone, Copy, Default)]
+struct Variant {
+    /// `/bucket` is signed as `/bucket/`.
+    bucket_slash: bool,
+    /// The doubtful sub-resources are not signed.
+    fewer_sub_resources: bool,
+    /// Content type and MD5 are taken from the query if there is no such header.
+    content_in_query: bool,
+}
+
+fn check_signature(request: &Request, claim: &V2Claim, key: &Key, trace: &mut Trace) -> Result<(), Error> {
+    // What is no base64 has no bytes, and matches nothing.
+    let provided = STANDARD.decode(&claim.signature).unwrap_or_default();
+    let matches = |variant| {
+        let text = string_to_sign(request, &claim.date_line, variant);
+        (bool::from(key.secret().hmac_sha1(&text).as_slice().ct_eq(&provided)), text)
+    };
+    let (matched, text) = matches(Variant::default());
+    let as_sent = String::from_utf8_lossy(&text).into_owned();
+    trace.string_to_sign = Some(as_sent.clone());
+    if matched {
+        return Ok(());
+    }
+    for variant in variants(request) {
+        let (matched, text) = matches(variant);
+        if matched {
+            trace.string_to_sign = Some(String::from_utf8_lossy(&text).into_owned());
+            return Ok(());
+        }
+    }
+    Err(mismatch(&claim.access_key, &as_sent, &claim.signature))
+}
+
+/// The variants that make a difference for this request.
+fn variants(request: &Request) -> impl Iterator<Item = Variant> {
+    let both = |applies: bool| if applies { &[false, true][..] } else { &[false][..] };
+    let query = request.query();
+    let slash = both(matches!(request.target(), Target::Bucket(_)) && !request.path().raw().ends_with('/'));
+    let fewer = both(DOUBTFUL_SUB_RESOURCES.iter().any(|name| query.contains(name)));
+    let content =
+        both(["content-type", "content-md5"].iter().any(|name| query.value_any_case(name).is_some()));
+    slash.iter().flat_map(move |&bucket_slash| {
+        fewer.iter().flat_map(move |&fewer_sub_resources| {
+            content.iter().map(move |&content_in_query| Variant {
+                bucket_slash,
+                fewer_sub_resources,
+                content_in_query,
+            })
+        })
+    })
+}
+
+fn string_to_sign(request: &Request, date_line: &str, variant: Variant) -> Vec<u8> {
+    let content = |name: &str| {
+        let header = request.headers().get(name).map(|value| value.as_bytes());
+        let query = request.query().value_any_case(name).filter(|_| variant.content_in_query);
+        header.or_else(|| query.map(str::as_bytes)).unwrap_or_default()
+    };
+    let mut text = Vec::with_capacity(256);
+    let method = request.method().as_str().as_bytes();
+    for line in [method, content("content-md5"), content("content-type"), date_line.as_bytes()] {
+        text.extend_from_slice(line);
+        text.push(b'\n');
+    }
+    push_amz_headers(&mut text, request);
+    push_resource(&mut text, request, variant);
+    text
+}
+
+/// CanonicalizedAmzHeaders: headers and hoisted parameters alike, one line for each name. Unlike V4, V2 keeps
+/// runs of blanks within a value.
+fn push_amz_headers(text: &mut Vec<u8>, request: &Request) {
+    let mut lines: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+    for (name, value) in request.headers() {
+        if name.as_str().starts_with("x-amz-") {
+            lines.entry(name.as_str().to_owned()).or_default().push(value.as_bytes().trim_ascii().to_vec());
+        }
+    }
+    for (name, value) in request.query().iter() {
+        let name = name.to_ascii_lowercase();
+        if name.starts_with("x-amz-") {
+            let values = lines.entry(name).or_default();
+            // A client that sends a hoisted header as well has signed it once.
+            if !values.iter().any(|known| known == value.as_bytes()) {
+                values.push(value.as_bytes().to_vec());
+            }
+        }
+    }
+    for (name, values) in lines {
+        text.extend_from_slice(name.as_bytes());
+        text.push(b':');
+        text.extend_from_slice(&values.join(&b','));
+        text.push(b'\n');
+    }
+}
+
+/// CanonicalizedResource: the bucket of the host, the path as sent, the signed parameters.
+fn push_resource(text: &mut Vec<u8>, request: &Request, variant: Variant) {
+    if let (Style::VirtualHosted, Some(bucket)) = (request.style(), request.target().bucket()) {
+        text.push(b'/');
+        text.extend_from_slice(bucket.as_str().as_bytes());
+    }
+    text.extend_from_slice(request.path().raw().as_bytes());
+    if variant.bucket_slash {
+        text.push(b'/');
+    }
+    let parameters = request.query().iter();
+    let kept = parameters
+        .filter(|(name, _)| !(variant.fewer_sub_resources && DOUBTFUL_SUB_RESOURCES.contains(name)));
+    text.extend_from_slice(signed_parameters(kept).as_bytes());
+}
+
+/// The parameters that are signed, as they end the resource: `?a=1&b`; empty if there is none.
+pub(super) fn signed_parameters<'a>(query: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    let signed = |name: &str| SUB_RESOURCES.contains(&name) || DOUBTFUL_SUB_RESOURCES.contains(&name);
+    let mut parameters: Vec<(&str, &str)> = query.filter(|(name, _)| signed(name)).collect();
+    parameters.sort_unstable();
+    let mut text = String::new();
+    for (position, (name, value)) in parameters.into_iter().enumerate() {
+        text.push(if position == 0 { '?' } else { '&' });
+        text.push_str(name);
+        if !value.is_empty() {
+            text.push('=');
+            text.push_str(value);
+        }
+    }
+    text
+}

@@ -1,0 +1,198 @@
+//! Signature Version 4, in the `Authorization` header and in the query of a presigned URL.
+
+use std::borrow::Cow;
+
+use super::canonical::{CanonicalRequest, Parts, UNSIGNED_PAYLOAD, folded, spaced_hex, string_to_sign};
+use super::claim::{Mechanism, V4Claim};
+use super::credential::{Key, Keyring};
+use super::payload::{ChunkSigning, Payload};
+use super::{
+    Settings, Trace, check_skew, check_token, default_port_variants, mismatch, request_token, unknown_key,
+};
+use crate::clock::Timestamp;
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::request::Request;
+
+const CONTENT_SHA256: &str = "x-amz-content-sha256";
+
+/// Judges a V4 request: the key it was signed with, and what it says of its body.
+///
+/// # Errors
+/// The first check that failed, in the order of S3.
+pub(super) fn judge<'k>(
+    request: &Request,
+    mechanism: Mechanism,
+    keyring: &'k Keyring,
+    settings: &Settings,
+    now: Timestamp,
+    trace: &mut Trace,
+) -> Result<(&'k Key, Payload), Error> {
+    let claim = match mechanism {
+        Mechanism::V4Query => V4Claim::of_query(request, settings)?,
+        _ => V4Claim::of_header(request, settings)?,
+    };
+    match claim.expires_seconds {
+        Some(seconds) => check_lifetime(&claim, seconds, settings, now)?,
+        None => check_skew(claim.date, &sent_date(request), settings, now)?,
+    }
+    let key = keyring.key(&claim.access_key).ok_or_else(|| unknown_key(&claim.access_key))?;
+    check_token(key, request_token(request).as_deref())?;
+    check_headers_signed(request, &claim.signed_headers)?;
+    let literals = payload_literals(request, mechanism, &claim.signed_headers)?;
+    check_signature(request, &claim, key, &literals, trace)?;
+    let payload = match mechanism {
+        Mechanism::V4Query => Payload::of_presigned(&literals),
+        _ => {
+            let signing = ChunkSigning::new(
+                key.signing_key(&claim.scope),
+                claim.timestamp.clone(),
+                claim.scope.clone(),
+                claim.signature.clone(),
+                claim.access_key.clone(),
+            );
+            let literal = literals.first().map(Cow::as_ref).unwrap_or_default();
+            Payload::of_header(literal, Some(signing), request.operation())?
+        }
+    };
+    Ok((key, payload))
+}
+
+/// The date of a header-signed request as it was sent.
+fn sent_date(request: &Request) -> String {
+    let amz = request.amz("x-amz-date").map(Cow::into_owned);
+    amz.or_else(|| request.header("date").map(str::to_owned)).unwrap_or_default()
+}
+
+fn check_lifetime(claim: &V4Claim, seconds: i64, settings: &Settings, now: Timestamp) -> Result<(), Error> {
+    let expires = claim.date.plus_seconds(seconds);
+    if claim.date > now.plus_seconds(settings.future_tolerance_seconds) {
+        return Err(ErrorCode::AccessDenied
+            .says("Request is not yet valid")
+            .with("X-Amz-Date", claim.date.unix_millis().to_string())
+            .with("Expires", expires.iso_seconds())
+            .with("ServerTime", now.iso_seconds())
+            .at("not yet valid"));
+    }
+    if now > expires {
+        return Err(ErrorCode::AccessDenied
+            .says("Request has expired")
+            .with("X-Amz-Expires", seconds.to_string())
+            .with("Expires", expires.iso_seconds())
+            .with("ServerTime", now.iso_seconds())
+            .at("expired"));
+    }
+    Ok(())
+}
+
+/// Every `x-amz-*` header, `Content-MD5` and the host must be signed: whoever passes a URL on could add them.
+fn check_headers_signed(request: &Request, signed: &[String]) -> Result<(), Error> {
+    let unsigned = |name: &str| signed.binary_search_by(|known| known.as_str().cmp(name)).is_err();
+    let mut missing: Vec<&str> = request
+        .headers()
+        .keys()
+        .map(http::HeaderName::as_str)
+        .filter(|name| (name.starts_with("x-amz-") && *name != CONTENT_SHA256) || *name == "content-md5")
+        .chain(["host"])
+        .filter(|name| unsigned(name))
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    missing.sort_unstable();
+    missing.dedup();
+    Err(ErrorCode::AccessDenied
+        .says("There were headers present in the request which were not signed")
+        .with("HeadersNotSigned", missing.join(", "))
+        .at("headers signed"))
+}
+
+/// The literals that may stand at the end of the canonical request, the likeliest first.
+fn payload_literals<'r>(
+    request: &'r Request,
+    mechanism: Mechanism,
+    signed: &[String],
+) -> Result<Vec<Cow<'r, str>>, Error> {
+    let header = request.header(CONTENT_SHA256).map(Cow::Borrowed);
+    if mechanism == Mechanism::V4Header {
+        return match header {
+            Some(literal) => Ok(vec![literal]),
+            None => Err(ErrorCode::InvalidRequest
+                .says("Missing required header for this request: x-amz-content-sha256")
+                .at("payload hash")),
+        };
+    }
+    let in_query = request.query().value_any_case(CONTENT_SHA256).map(Cow::Borrowed);
+    let listed = signed.iter().any(|name| name == CONTENT_SHA256);
+    Ok(match (in_query, header) {
+        (Some(literal), _) => vec![literal],
+        (None, Some(literal)) if listed => vec![literal],
+        (None, Some(literal)) if literal != UNSIGNED_PAYLOAD => {
+            vec![Cow::Borrowed(UNSIGNED_PAYLOAD), literal]
+        }
+        (None, _) => vec![Cow::Borrowed(UNSIGNED_PAYLOAD)],
+    })
+}
+
+/// Compares the signature, in constant time, with that of every form the client may have signed.
+fn check_signature(
+    request: &Request,
+    claim: &V4Claim,
+    key: &Key,
+    literals: &[Cow<'_, str>],
+    trace: &mut Trace,
+) -> Result<(), Error> {
+    let signing_key = key.signing_key(&claim.scope);
+    let matches = |host: &str, literal: &str| {
+        let canonical = canonical_request(request, &claim.signed_headers, host, literal);
+        let text = string_to_sign(&claim.timestamp, &claim.scope, &canonical);
+        (signing_key.sign(&text).matches(&claim.signature), canonical, text)
+    };
+    let literal = literals.first().map(Cow::as_ref).unwrap_or(UNSIGNED_PAYLOAD);
+    let (matched, canonical, text) = matches(request.host(), literal);
+    trace.canonical_request = Some(canonical);
+    trace.string_to_sign = Some(text);
+    if matched {
+        return Ok(());
+    }
+    for host in default_port_variants(request.host()) {
+        for literal in literals {
+            let (matched, canonical, text) = matches(&host, literal);
+            if matched {
+                trace.canonical_request = Some(canonical);
+                trace.string_to_sign = Some(text);
+                return Ok(());
+            }
+        }
+    }
+    let canonical = trace.canonical_request.clone().unwrap_or_default();
+    Err(mismatch(&claim.access_key, trace.string_to_sign.as_deref().unwrap_or_default(), &claim.signature)
+        .with("CanonicalRequest", canonical.to_string())
+        .with("CanonicalRequestBytes", spaced_hex(canonical.as_bytes())))
+}
+
+fn canonical_request(request: &Request, signed: &[String], host: &str, payload: &str) -> CanonicalRequest {
+    let headers: Vec<(&str, Cow<'_, [u8]>)> =
+        signed.iter().map(|name| (name.as_str(), signed_value(request, name, host))).collect();
+    CanonicalRequest::render(&Parts {
+        method: request.method().as_str(),
+        path: request.path().decoded(),
+        query: request.query().iter().collect(),
+        headers: &headers,
+        payload,
+    })
+}
+
+/// The value of a signed header. One that is absent is empty, unless it is an `x-amz-*` that was hoisted.
+fn signed_value<'r>(request: &'r Request, name: &str, host: &'r str) -> Cow<'r, [u8]> {
+    if name == "host" {
+        return folded(host.as_bytes());
+    }
+    let mut values = request.headers().get_all(name).iter().map(|value| folded(value.as_bytes()));
+    match values.next() {
+        Some(first) => values.fold(first, |all, next| Cow::Owned([&all, &b","[..], &next].concat())),
+        None if name.starts_with("x-amz-") => {
+            folded(request.query().value_any_case(name).unwrap_or_default().as_bytes())
+        }
+        None => Cow::Borrowed(b""),
+    }
+}

@@ -1,0 +1,219 @@
+//! Time as S3 writes it: one timestamp type, the clock that makes it, and the date formats both ways.
+//!
+//! Nothing else in the crate reads the system clock: parsers and checks are given `now`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use time::{OffsetDateTime, PrimitiveDateTime, UtcOffset};
+
+const ISO_BASIC: &[BorrowedFormatItem<'_>] =
+    format_description!("[year][month][day]T[hour][minute][second]Z");
+const ISO_SECONDS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+const ISO_MILLIS: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+const HTTP_DATE: &[BorrowedFormatItem<'_>] =
+    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+const RFC_850: &[BorrowedFormatItem<'_>] = format_description!(
+    "[weekday repr:long], [day]-[month repr:short]-[year repr:last_two] [hour]:[minute]:[second] GMT"
+);
+const ASCTIME: &[BorrowedFormatItem<'_>] = format_description!(
+    "[weekday repr:short] [month repr:short] [day padding:space] [hour]:[minute]:[second] [year]"
+);
+
+/// A moment, in milliseconds since 1970-01-01T00:00:00Z; always within the years 0000 to 9999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(i64);
+
+/// 0000-01-01T00:00:00.000Z and 9999-12-31T23:59:59.999Z, the ends of what the formats can express.
+const UNIX_MILLIS_RANGE: (i64, i64) = (-62_167_219_200_000, 253_402_300_799_999);
+
+impl Timestamp {
+    /// The moment `millis` after the epoch; values outside the years 0000 to 9999 are clamped to them.
+    pub fn from_unix_millis(millis: i64) -> Self {
+        Self(millis.clamp(UNIX_MILLIS_RANGE.0, UNIX_MILLIS_RANGE.1))
+    }
+
+    /// The moment `seconds` after the epoch, clamped likewise.
+    pub fn from_unix_seconds(seconds: i64) -> Self {
+        Self::from_unix_millis(seconds.saturating_mul(1000))
+    }
+
+    /// Milliseconds since the epoch.
+    pub fn unix_millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down.
+    pub fn unix_seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// This moment moved by `seconds`, clamped to the representable range.
+    pub fn plus_seconds(self, seconds: i64) -> Self {
+        Self::from_unix_millis(self.0.saturating_add(seconds.saturating_mul(1000)))
+    }
+
+    /// Parses `yyyyMMdd'T'HHmmss'Z'`, the form of `X-Amz-Date`.
+    pub fn parse_iso_basic(text: &str) -> Option<Self> {
+        // The length is fixed: `time` would take a sign before the year.
+        if text.len() != 16 {
+            return None;
+        }
+        PrimitiveDateTime::parse(text, ISO_BASIC).ok().map(Self::from_primitive)
+    }
+
+    /// Parses an HTTP date: RFC 1123 (also with a numeric zone, as V2 clients write), RFC 850 or asctime.
+    pub fn parse_http_date(text: &str) -> Option<Self> {
+        if let Ok(date) = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc2822) {
+            return Some(Self::from_offset(date));
+        }
+        if let Ok(date) = PrimitiveDateTime::parse(text, ASCTIME) {
+            return Some(Self::from_primitive(date));
+        }
+        // RFC 9110 5.6.7: a two-digit year more than 50 years ahead belongs to the past.
+        let mut parsed = time::parsing::Parsed::new();
+        let rest = parsed.parse_items(text.as_bytes(), RFC_850).ok()?;
+        if !rest.is_empty() {
+            return None;
+        }
+        let year = i32::from(parsed.year_last_two()?);
+        let date = time::Date::from_calendar_date(
+            if year < 70 { 2000 + year } else { 1900 + year },
+            parsed.month()?,
+            parsed.day()?.get(),
+        )
+        .ok()?;
+        let time = time::Time::from_hms(parsed.hour_24()?, parsed.minute()?, parsed.second()?).ok()?;
+        Some(Self::from_primitive(PrimitiveDateTime::new(date, time)))
+    }
+
+    /// `20240102T030405Z`.
+    pub fn iso_basic(self) -> String {
+        self.format(ISO_BASIC)
+    }
+
+    /// `20240102`, the date of a credential scope.
+    pub fn date_stamp(self) -> String {
+        let mut text = self.iso_basic();
+        text.truncate(8);
+        text
+    }
+
+    /// `2024-01-02T03:04:05Z`, as error elements show it.
+    pub fn iso_seconds(self) -> String {
+        self.format(ISO_SECONDS)
+    }
+
+    /// `2024-01-02T03:04:05.000Z`, as listings show it.
+    pub fn iso_millis(self) -> String {
+        self.format(ISO_MILLIS)
+    }
+
+    /// `Tue, 02 Jan 2024 03:04:05 GMT`.
+    pub fn http_date(self) -> String {
+        self.format(HTTP_DATE)
+    }
+
+    fn format(self, items: &[BorrowedFormatItem<'_>]) -> String {
+        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
+            .ok()
+            .and_then(|date| date.format(items).ok())
+            .expect("a Timestamp is within the years 0000 to 9999")
+    }
+
+    fn from_primitive(date: PrimitiveDateTime) -> Self {
+        Self::from_offset(date.assume_utc())
+    }
+
+    fn from_offset(date: OffsetDateTime) -> Self {
+        let date = date.to_offset(UtcOffset::UTC);
+        Self::from_unix_millis(
+            date.unix_timestamp().saturating_mul(1000).saturating_add(i64::from(date.millisecond())),
+        )
+    }
+}
+
+/// Where "now" comes from: the system, or a test.
+#[derive(Clone, Debug, Default)]
+pub enum Clock {
+    /// The system's wall clock.
+    #[default]
+    System,
+    /// Milliseconds since the epoch, set by whoever holds the other end.
+    Manual(Arc<AtomicI64>),
+}
+
+impl Clock {
+    /// A clock that stands at `now` until it is moved.
+    pub fn manual(now: Timestamp) -> Self {
+        Self::Manual(Arc::new(AtomicI64::new(now.unix_millis())))
+    }
+
+    /// The moment this clock shows.
+    pub fn now(&self) -> Timestamp {
+        match self {
+            Self::System => {
+                let millis = match SystemTime::now().duration_since(UNIX_EPOCH) {
+                    Ok(since) => i64::try_from(since.as_millis()).unwrap_or(i64::MAX),
+                    Err(before) => -i64::try_from(before.duration().as_millis()).unwrap_or(i64::MAX),
+                };
+                Timestamp::from_unix_millis(millis)
+            }
+            Self::Manual(millis) => Timestamp::from_unix_millis(millis.load(Ordering::Relaxed)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_round_trip() {
+        let at = Timestamp::from_unix_seconds(1_704_164_645);
+        assert_eq!(at.iso_basic(), "20240102T030405Z");
+        assert_eq!(at.date_stamp(), "20240102");
+        assert_eq!(at.iso_seconds(), "2024-01-02T03:04:05Z");
+        assert_eq!(at.iso_millis(), "2024-01-02T03:04:05.000Z");
+        assert_eq!(at.http_date(), "Tue, 02 Jan 2024 03:04:05 GMT");
+        assert_eq!(Timestamp::parse_iso_basic("20240102T030405Z"), Some(at));
+    }
+
+    #[test]
+    fn http_dates_in_every_form() {
+        let at = Timestamp::parse_iso_basic("19941106T084937Z");
+        assert!(at.is_some());
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun, 06 Nov 1994 08:49:37 +0000",
+            "Sun, 06 Nov 1994 09:49:37 +0100",
+        ] {
+            assert_eq!(Timestamp::parse_http_date(text), at, "{text}");
+        }
+        for text in ["", "yesterday", "Sun, 06 Nov 1994", "Sun, 32 Nov 1994 08:49:37 GMT", "20240102T030405Z"]
+        {
+            assert_eq!(Timestamp::parse_http_date(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn iso_basic_is_strict() {
+        for text in [
+            "",
+            "20240102",
+            "20240102T030405",
+            "2024-01-02T03:04:05Z",
+            "20241302T030405Z",
+            "+0240102T030405Z",
+        ] {
+            assert_eq!(Timestamp::parse_iso_basic(text), None, "{text}");
+        }
+    }
+}

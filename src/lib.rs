@@ -1,0 +1,4 @@
+#![doc = "map"]
+pub mod auth;
+pub mod clock;
+pub mod s3;

@@ -1,0 +1,155 @@
+//! What a client says about an object: its content headers and its own `x-amz-meta-*`.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderName, HeaderValue};
+
+use super::error::{Error, ErrorCode};
+use super::request::Request;
+
+/// Most bytes of names and values of user metadata together.
+pub const USER_METADATA_BYTES_MAX: usize = 2048;
+/// The type of an object whose client named none.
+pub const CONTENT_TYPE_DEFAULT: &str = "binary/octet-stream";
+
+const STORED_HEADERS: [&str; 6] = [
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-type",
+    "expires",
+];
+const STORED_AMZ_HEADERS: [&str; 2] = ["x-amz-storage-class", "x-amz-website-redirect-location"];
+const USER_PREFIX: &str = "x-amz-meta-";
+const STORAGE_CLASS: &str = "x-amz-storage-class";
+const STORAGE_CLASSES: [&str; 11] = [
+    "STANDARD",
+    "REDUCED_REDUNDANCY",
+    "STANDARD_IA",
+    "ONEZONE_IA",
+    "INTELLIGENT_TIERING",
+    "GLACIER",
+    "DEEP_ARCHIVE",
+    "OUTPOSTS",
+    "GLACIER_IR",
+    "SNOW",
+    "EXPRESS_ONEZONE",
+];
+
+/// The headers an object is stored and served with: lower-case names in a fixed order, user metadata last.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Metadata(Vec<(String, String)>);
+
+impl Metadata {
+    /// Reads what a PUT, a POST or a replacing copy says of the new object. The token `aws-chunked` is part of
+    /// the transfer if `framed`, and is then dropped from `Content-Encoding`.
+    ///
+    /// # Errors
+    /// `MetadataTooLarge`, `InvalidStorageClass`.
+    pub fn of_request(request: &Request, framed: bool) -> Result<Self, Error> {
+        let mut entries = Vec::new();
+        for name in STORED_HEADERS {
+            let value = match (name, request.header(name)) {
+                ("content-type", None) => Some(CONTENT_TYPE_DEFAULT.to_owned()),
+                ("content-encoding", Some(value)) if framed => without_aws_chunked(value),
+                (_, value) => value.map(str::to_owned),
+            };
+            entries.extend(value.map(|value| (name.to_owned(), value)));
+        }
+        for name in STORED_AMZ_HEADERS {
+            entries.extend(request.amz(name).map(|value| (name.to_owned(), value.into_owned())));
+        }
+        if let Some((_, class)) = entries.iter().find(|(name, _)| name == STORAGE_CLASS)
+            && !STORAGE_CLASSES.contains(&class.as_str())
+        {
+            return Err(ErrorCode::InvalidStorageClass.error().with("StorageClassRequested", class));
+        }
+        let user = user_metadata(request);
+        let size: usize = user.iter().map(|(name, value)| name.len() - USER_PREFIX.len() + value.len()).sum();
+        if size > USER_METADATA_BYTES_MAX {
+            return Err(ErrorCode::MetadataTooLarge
+                .error()
+                .with("Size", size.to_string())
+                .with("MaxSizeAllowed", USER_METADATA_BYTES_MAX.to_string()));
+        }
+        entries.extend(user);
+        Ok(Self(entries))
+    }
+
+    /// Metadata as it was stored.
+    pub fn from_entries(entries: Vec<(String, String)>) -> Self {
+        Self(entries)
+    }
+
+    /// Names and values, for storing.
+    pub fn entries(&self) -> &[(String, String)] {
+        &self.0
+    }
+
+    /// The storage class, `STANDARD` if none was named.
+    pub fn storage_class(&self) -> &str {
+        self.value(STORAGE_CLASS).unwrap_or("STANDARD")
+    }
+
+    fn value(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The headers of an answer that serves the object. A storage class of `STANDARD` is not shown.
+    pub fn headers(&self) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+        self.0
+            .iter()
+            .filter(|(name, value)| !(name == STORAGE_CLASS && value == "STANDARD"))
+            .filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, mail_safe(value)?)))
+    }
+}
+
+/// The user metadata of headers and query, sorted, each name once.
+fn user_metadata(request: &Request) -> Vec<(String, String)> {
+    let in_headers = request.headers().keys().map(|name| name.as_str().to_owned());
+    let in_query = request.query().iter().map(|(name, _)| name.to_ascii_lowercase());
+    let mut names: Vec<String> =
+        in_headers.chain(in_query).filter(|name| name.starts_with(USER_PREFIX)).collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+        .into_iter()
+        .filter_map(|name| request.amz(&name).map(|value| value.into_owned()).map(|value| (name, value)))
+        .collect()
+}
+
+fn without_aws_chunked(value: &str) -> Option<String> {
+    let kept: Vec<&str> = value
+        .split(',')
+        .map(str::trim)
+        .filter(|token| !token.is_empty() && !token.eq_ignore_ascii_case("aws-chunked"))
+        .collect();
+    (!kept.is_empty()).then(|| kept.join(", "))
+}
+
+/// A header value; what is not ASCII goes out in the words of RFC 2047, as S3 does it.
+fn mail_safe(value: &str) -> Option<HeaderValue> {
+    match value.is_ascii() {
+        true => HeaderValue::from_str(value).ok(),
+        false => HeaderValue::from_str(&format!("=?UTF-8?B?{}?=", STANDARD.encode(value))).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aws_chunked_leaves_the_encoding() {
+        assert_eq!(without_aws_chunked("aws-chunked"), None);
+        assert_eq!(without_aws_chunked("foo, aws-chunked, bar").as_deref(), Some("foo, bar"));
+        assert_eq!(without_aws_chunked("gzip,aws-chunked").as_deref(), Some("gzip"));
+    }
+
+    #[test]
+    fn values_beyond_ascii_are_encoded() {
+        assert_eq!(mail_safe("caf\u{e9}").expect("a value"), "=?UTF-8?B?Y2Fmw6k=?=");
+        assert_eq!(mail_safe("plain").expect("a value"), "plain");
+    }
+}

@@ -1,0 +1,271 @@
+//! The names S3 gives to things, each parsed once into a type that keeps its rules.
+
+use std::fmt;
+
+/// Longest key in bytes of UTF-8.
+pub const KEY_BYTES_MAX: usize = 1024;
+/// Highest part number of a multipart upload.
+pub const PART_NUMBER_MAX: u16 = 10_000;
+
+/// The name of a bucket: 3 to 63 of `a-z 0-9 . -`, beginning and ending with a letter or digit, without `..`,
+/// not an IPv4 address, and without the prefixes and suffixes S3 reserves.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BucketName(Box<str>);
+
+impl BucketName {
+    /// Parses a name; `None` if it breaks a rule.
+    pub fn parse(text: &str) -> Option<Self> {
+        let bytes = text.as_bytes();
+        let outer = |byte: Option<&u8>| byte.is_some_and(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        let valid = (3..=63).contains(&bytes.len())
+            && bytes.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'-'))
+            && outer(bytes.first())
+            && outer(bytes.last())
+            && !text.contains("..")
+            && text.parse::<std::net::Ipv4Addr>().is_err()
+            && !["xn--", "sthree-"].iter().any(|prefix| text.starts_with(prefix))
+            && !["-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3"]
+                .iter()
+                .any(|end| text.ends_with(end));
+        valid.then(|| Self(text.into()))
+    }
+
+    /// The name itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for BucketName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// Why a text is no object key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyError {
+    /// The empty text.
+    Empty,
+    /// More than [`KEY_BYTES_MAX`] bytes; holds the length.
+    TooLong(usize),
+    /// Contains NUL.
+    Nul,
+}
+
+/// The key of an object: 1 to 1024 bytes of UTF-8 without NUL. Any other byte goes; nothing is normalised.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectKey(Box<str>);
+
+impl ObjectKey {
+    /// Parses a decoded key.
+    ///
+    /// # Errors
+    /// [`KeyError`], one variant a rule.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        match text.len() {
+            0 => Err(KeyError::Empty),
+            len if len > KEY_BYTES_MAX => Err(KeyError::TooLong(len)),
+            _ if text.contains('\0') => Err(KeyError::Nul),
+            _ => Ok(Self(text.into())),
+        }
+    }
+
+    /// The key itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The number of a part: 1 to 10,000.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PartNumber(u16);
+
+impl PartNumber {
+    /// Parses decimal digits; `None` outside 1 to 10,000.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+            return None;
+        }
+        text.parse().ok().and_then(Self::new)
+    }
+
+    /// The part `number`, if it is in range.
+    pub fn new(number: u16) -> Option<Self> {
+        (1..=PART_NUMBER_MAX).contains(&number).then_some(Self(number))
+    }
+
+    /// The number itself.
+    pub fn value(self) -> u16 {
+        self.0
+    }
+}
+
+/// The id of a multipart upload: 32 lower-case hexadecimal digits, whose first 12 order uploads by their start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UploadId([u8; 16]);
+
+impl UploadId {
+    /// An id from its 16 bytes.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Parses what a client sent; `None` if it cannot be an id of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        hex_decode(text).map(Self)
+    }
+
+    /// The 16 bytes.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for UploadId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex_encode(&self.0))
+    }
+}
+
+/// The entity tag of an object: the MD5 of its body, or of its parts' MD5s with their count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct ETag {
+    md5: [u8; 16],
+    parts: Option<u16>,
+}
+
+impl ETag {
+    /// The tag of a body stored in one go.
+    pub fn single(md5: [u8; 16]) -> Self {
+        Self { md5, parts: None }
+    }
+
+    /// The tag of a multipart object: MD5 over the parts' MD5s, and how many there were.
+    pub fn multipart(md5: [u8; 16], parts: u16) -> Self {
+        Self { md5, parts: Some(parts) }
+    }
+
+    /// Parses a tag as clients send it: hexadecimal, perhaps with `-N`, perhaps in quotes.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim();
+        let text = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);
+        let (digest, parts) = match text.split_once('-') {
+            Some((digest, parts)) => (digest, Some(PartNumber::parse(parts)?.value())),
+            None => (text, None),
+        };
+        Some(Self { md5: hex_decode(&digest.to_ascii_lowercase())?, parts })
+    }
+
+    /// The digest.
+    pub fn md5(&self) -> &[u8; 16] {
+        &self.md5
+    }
+
+    /// The number of parts, if the object was uploaded in parts.
+    pub fn parts(&self) -> Option<u16> {
+        self.parts
+    }
+
+    /// With the quotes that headers and XML show.
+    pub fn quoted(&self) -> String {
+        format!("\"{self}\"")
+    }
+}
+
+impl fmt::Display for ETag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex_encode(&self.md5))?;
+        match self.parts {
+            Some(parts) => write!(f, "-{parts}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Lower-case hexadecimal.
+pub fn hex_encode(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 15] {
+            out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
+    }
+    out
+}
+
+/// Exactly `2 * N` lower-case hexadecimal digits.
+pub fn hex_decode<const N: usize>(text: &str) -> Option<[u8; N]> {
+    if text.len() != N * 2 || text.bytes().any(|b| b.is_ascii_uppercase()) {
+        return None;
+    }
+    let mut out = [0; N];
+    for (byte, pair) in out.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+        *byte =
+            u8::from_str_radix(std::str::from_utf8(pair).ok().filter(|p| !p.starts_with('+'))?, 16).ok()?;
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bucket_names() {
+        for name in ["abc", "a.b-c", "my-bucket", "123", "a1b"] {
+            assert!(BucketName::parse(name).is_some(), "{name}");
+        }
+        let long = "a".repeat(64);
+        for name in [
+            "",
+            "ab",
+            "Abc",
+            "a_b",
+            "a..b",
+            "-ab",
+            "ab-",
+            ".ab",
+            "192.168.0.1",
+            "xn--a",
+            "a--x-s3",
+            "a/b",
+            &long,
+        ] {
+            assert!(BucketName::parse(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn keys() {
+        assert!(ObjectKey::parse("//a/../b").is_ok());
+        assert_eq!(ObjectKey::parse(""), Err(KeyError::Empty));
+        assert!(ObjectKey::parse(&"k".repeat(1024)).is_ok());
+        assert_eq!(ObjectKey::parse(&"k".repeat(1025)), Err(KeyError::TooLong(1025)));
+    }
+
+    #[test]
+    fn etags() {
+        let tag = ETag::parse("\"d41d8cd98f00b204e9800998ecf8427e-3\"").expect("valid");
+        assert_eq!(tag.parts(), Some(3));
+        assert_eq!(tag.quoted(), "\"d41d8cd98f00b204e9800998ecf8427e-3\"");
+        assert!(ETag::parse("x").is_none());
+        assert!(hex_decode::<1>("+f").is_none());
+    }
+
+    #[test]
+    fn part_numbers() {
+        assert_eq!(PartNumber::parse("10000").map(PartNumber::value), Some(10_000));
+        for text in ["", "0", "10001", "-1", "+1", "1.0", "a"] {
+            assert!(PartNumber::parse(text).is_none(), "{text}");
+        }
+    }
+}

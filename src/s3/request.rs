@@ -1,0 +1,132 @@
+//! The head of a request, parsed once: what it addresses and asks, with its headers and query side by side.
+//! Nothing in it is believed yet.
+
+use std::borrow::Cow;
+
+use http::header::HOST;
+use http::{HeaderMap, HeaderName, Method};
+
+use super::error::{Error, ErrorCode};
+use super::operation::Operation;
+use super::target::{self, Domains, Style, Target};
+use super::uri::{DecodeError, Path, Query};
+
+/// Most bytes that the target and the headers of a request may have together.
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// A parsed request head.
+#[derive(Clone, Debug)]
+pub struct Request {
+    method: Method,
+    host: String,
+    path: Path,
+    query: Query,
+    headers: HeaderMap,
+    target: Target,
+    style: Style,
+    operation: Operation,
+}
+
+impl Request {
+    /// Parses a head; `domains` are those whose subdomains are buckets.
+    ///
+    /// # Errors
+    /// S3's errors for a target that is no URI, bucket or key, for a method the target does not answer to, and
+    /// for a head beyond [`HEAD_BYTES_MAX`].
+    pub fn parse(parts: http::request::Parts, domains: &Domains) -> Result<Self, Error> {
+        let http::request::Parts { method, uri, headers, .. } = parts;
+        let head_bytes = uri.path().len()
+            + uri.query().map_or(0, str::len)
+            + headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
+        if head_bytes > HEAD_BYTES_MAX {
+            return Err(ErrorCode::RequestHeaderSectionTooLarge
+                .error()
+                .with("MaxSizeAllowed", HEAD_BYTES_MAX.to_string()));
+        }
+        // The authority of an absolute target (and of HTTP/2) stands for the Host header: RFC 9112 3.2.2.
+        let host = match uri.authority() {
+            Some(authority) => authority.as_str().to_owned(),
+            None => {
+                headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned).unwrap_or_default()
+            }
+        };
+        let refuse = |error| match error {
+            DecodeError::InvalidEscape => Error::bare("Invalid URI: isHexDigit"),
+            DecodeError::InvalidText => ErrorCode::InvalidURI.error().with("URI", uri.path()),
+        };
+        let path = Path::parse(uri.path()).map_err(refuse)?;
+        let query = Query::parse(uri.query().unwrap_or_default()).map_err(refuse)?;
+        let (target, style) = target::resolve(&host, &path, domains)?;
+        let copy_source =
+            headers.contains_key("x-amz-copy-source") || query.value_any_case("x-amz-copy-source").is_some();
+        let operation = Operation::find(&method, &target, &query, copy_source).ok_or_else(|| {
+            ErrorCode::MethodNotAllowed
+                .error()
+                .with("Method", method.as_str())
+                .with("ResourceType", target.resource_type())
+        })?;
+        Ok(Self { method, host, path, query, headers, target, style, operation })
+    }
+
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// The host as received, with its port if it had one; empty if there was none.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub fn style(&self) -> Style {
+        self.style
+    }
+
+    pub fn operation(&self) -> Operation {
+        self.operation
+    }
+
+    /// The first value of a header, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+    }
+
+    /// An `x-amz-*` value, wherever the client put it: the header, else the query parameter of that name in any
+    /// case. `name` is in lower case.
+    ///
+    /// Presigners hoist such headers into the query, where they are signed like everything else. Checksums are
+    /// the exception: in a query S3 ignores them, so they are to be read with [`Request::header`].
+    pub fn amz(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut values =
+            self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        match values.next() {
+            Some(first) => Some(values.fold(first, |all, next| Cow::Owned(format!("{all},{next}")))),
+            None => self.query.value_any_case(name).map(Cow::Borrowed),
+        }
+    }
+
+    /// A conditional header, or the query parameter of its name, which S3 honours alike.
+    pub fn condition(&self, name: &HeaderName) -> Option<&str> {
+        self.header(name.as_str()).or_else(|| self.query.value_any_case(name.as_str()))
+    }
+
+    /// The declared length of the body: `Content-Length`, if it is a number.
+    pub fn content_length(&self) -> Option<u64> {
+        self.header("content-length").and_then(|text| text.trim().parse().ok())
+    }
+}

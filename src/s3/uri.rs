@@ -1,0 +1,217 @@
+//! Percent-encoding as S3 does it, and the two halves of a request target: path and query.
+//!
+//! A path is kept raw (V2 signs it as sent) beside its decoded form (the key, and what V4 re-encodes). A query
+//! keeps its order and its duplicates.
+
+use std::borrow::Cow;
+
+/// Whether `/` is written as it is (paths) or as `%2F` (everything else).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Slash {
+    Keep,
+    Escape,
+}
+
+/// Why a percent-encoded text was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// A `%` that two hexadecimal digits do not follow.
+    InvalidEscape,
+    /// The bytes are not UTF-8, or contain NUL.
+    InvalidText,
+}
+
+/// Appends `bytes` to `out`, every byte but `A-Z a-z 0-9 - . _ ~` (and `/`, if kept) as `%XX` in upper case.
+pub fn encode_into(out: &mut String, bytes: &[u8], slash: Slash) {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    for &byte in bytes {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
+            b'/' if slash == Slash::Keep => out.push('/'),
+            _ => {
+                out.push('%');
+                for digit in [byte >> 4, byte & 15] {
+                    out.push(HEX.get(usize::from(digit)).map_or('0', |&hex| char::from(hex)));
+                }
+            }
+        }
+    }
+}
+
+/// [`encode_into`] a new string.
+pub fn encode(text: &str, slash: Slash) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    encode_into(&mut out, text.as_bytes(), slash);
+    out
+}
+
+/// Decodes percent escapes and `+`, which S3 reads as a space in paths and queries alike.
+///
+/// # Errors
+/// [`DecodeError`] for a broken escape, and for a result that is not UTF-8 or contains NUL.
+pub fn decode(raw: &str) -> Result<Cow<'_, str>, DecodeError> {
+    if !raw.bytes().any(|byte| matches!(byte, b'%' | b'+' | 0)) {
+        return Ok(Cow::Borrowed(raw));
+    }
+    let mut out = Vec::with_capacity(raw.len());
+    decode_into(&mut out, raw)?;
+    String::from_utf8(out).map(Cow::Owned).map_err(|_| DecodeError::InvalidText)
+}
+
+fn decode_into(out: &mut Vec<u8>, raw: &str) -> Result<(), DecodeError> {
+    let mut bytes = raw.bytes();
+    while let Some(byte) = bytes.next() {
+        let decoded = match byte {
+            b'%' => {
+                let high = bytes.next().and_then(hex_digit).ok_or(DecodeError::InvalidEscape)?;
+                let low = bytes.next().and_then(hex_digit).ok_or(DecodeError::InvalidEscape)?;
+                high << 4 | low
+            }
+            b'+' => b' ',
+            other => other,
+        };
+        if decoded == 0 {
+            return Err(DecodeError::InvalidText);
+        }
+        out.push(decoded);
+    }
+    Ok(())
+}
+
+fn hex_digit(byte: u8) -> Option<u8> {
+    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+}
+
+/// The path of a request: as sent, and decoded. Begins with `/`; nothing is normalised.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Path {
+    raw: String,
+    decoded: String,
+}
+
+impl Path {
+    /// Parses the path of a request target; an empty one is `/`.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub fn parse(raw: &str) -> Result<Self, DecodeError> {
+        let raw = if raw.is_empty() { "/" } else { raw };
+        let decoded = decode(raw)?.into_owned();
+        Ok(Self { raw: raw.to_owned(), decoded })
+    }
+
+    /// The path as it was sent.
+    pub fn raw(&self) -> &str {
+        &self.raw
+    }
+
+    /// The path with its escapes decoded.
+    pub fn decoded(&self) -> &str {
+        &self.decoded
+    }
+}
+
+/// The query of a request: decoded names and values in the order sent, duplicates kept.
+///
+/// Empty pieces are dropped; a piece without `=` has an empty value; names are case-sensitive.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// All names and values one after the other, so that a query costs two allocations.
+    text: String,
+    /// End of the name and end of the value, for each parameter.
+    ends: Vec<(usize, usize)>,
+}
+
+impl Query {
+    /// Parses what stands behind the `?`.
+    ///
+    /// # Errors
+    /// As [`decode`].
+    pub fn parse(raw: &str) -> Result<Self, DecodeError> {
+        let mut text = Vec::with_capacity(raw.len());
+        let mut ends = Vec::new();
+        for piece in raw.split('&').filter(|piece| !piece.is_empty()) {
+            let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
+            decode_into(&mut text, name)?;
+            let name_end = text.len();
+            decode_into(&mut text, value)?;
+            // Each half must be text of its own: a character may not span the `=`.
+            let start = ends.last().map_or(0, |&(_, end)| end);
+            for half in [text.get(start..name_end), text.get(name_end..)] {
+                half.and_then(|half| std::str::from_utf8(half).ok()).ok_or(DecodeError::InvalidText)?;
+            }
+            ends.push((name_end, text.len()));
+        }
+        Ok(Self { text: String::from_utf8(text).map_err(|_| DecodeError::InvalidText)?, ends })
+    }
+
+    /// Every parameter in the order sent.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        let mut start = 0;
+        self.ends.iter().map(move |&(name_end, end)| {
+            let name = self.text.get(start..name_end).unwrap_or_default();
+            let value = self.text.get(name_end..end).unwrap_or_default();
+            start = end;
+            (name, value)
+        })
+    }
+
+    /// The first value of `name`, its case respected.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// The first value of `name` in any case.
+    pub fn value_any_case(&self, name: &str) -> Option<&str> {
+        self.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// How often `name` stands in the query.
+    pub fn count(&self, name: &str) -> usize {
+        self.iter().filter(|(found, _)| *found == name).count()
+    }
+
+    /// Whether `name` is present, with or without a value.
+    pub fn contains(&self, name: &str) -> bool {
+        self.iter().any(|(found, _)| found == name)
+    }
+
+    /// Whether there is no parameter at all.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodes_all_but_unreserved() {
+        assert_eq!(encode("a b/c+d~\u{e9}.txt", Slash::Keep), "a%20b/c%2Bd~%C3%A9.txt");
+        assert_eq!(encode("a/b", Slash::Escape), "a%2Fb");
+    }
+
+    #[test]
+    fn decodes_and_refuses() {
+        assert_eq!(decode("a%20b+c%2B").as_deref(), Ok("a b c+"));
+        assert_eq!(decode("%2f%7E").as_deref(), Ok("/~"));
+        for raw in ["%", "%4", "%ZZ", "%&%"] {
+            assert_eq!(decode(raw), Err(DecodeError::InvalidEscape), "{raw}");
+        }
+        for raw in ["%FF", "%00", "a%C3"] {
+            assert_eq!(decode(raw), Err(DecodeError::InvalidText), "{raw}");
+        }
+    }
+
+    #[test]
+    fn queries_keep_order_and_duplicates() {
+        let query = Query::parse("x=b&x=a&&x=&y&z=1=2&p=a%20b%2F").expect("valid");
+        let all: Vec<_> = query.iter().collect();
+        assert_eq!(all, [("x", "b"), ("x", "a"), ("x", ""), ("y", ""), ("z", "1=2"), ("p", "a b/")]);
+        assert_eq!(query.value("x"), Some("b"));
+        assert_eq!(query.count("x"), 3);
+        assert!(query.contains("y") && !query.contains("Y"));
+        assert_eq!(Query::parse("%C3=%A9"), Err(DecodeError::InvalidText));
+    }
+}

@@ -1,0 +1,205 @@
+//! XML as S3 writes and reads it: a writer that escapes, and a reader that bounds what it accepts.
+
+use std::fmt::{Display, Write as _};
+
+use quick_xml::Reader;
+use quick_xml::events::Event;
+
+use super::error::{Error, ErrorCode};
+
+/// The namespace of every answer that is not an error.
+pub const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
+/// Deepest nesting of elements in a request.
+pub const DEPTH_MAX: usize = 10;
+/// Most elements in a request: 10,000 parts with all their children.
+pub const ELEMENTS_MAX: usize = 100_000;
+
+/// A document being written.
+pub struct Writer(String);
+
+impl Writer {
+    /// A document whose root is in the S3 namespace.
+    pub fn answer(root: &'static str) -> Self {
+        let mut writer = Self::plain();
+        let _ = write!(writer.0, "<{root} xmlns=\"{NAMESPACE}\">");
+        writer
+    }
+
+    /// A document with nothing but its declaration.
+    pub fn plain() -> Self {
+        Self(String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"))
+    }
+
+    /// Opens an element; `name` is never data.
+    pub fn open(&mut self, name: &str) -> &mut Self {
+        let _ = write!(self.0, "<{name}>");
+        self
+    }
+
+    /// Closes it.
+    pub fn close(&mut self, name: &str) -> &mut Self {
+        let _ = write!(self.0, "</{name}>");
+        self
+    }
+
+    /// An element with this text.
+    pub fn element(&mut self, name: &str, text: impl Display) -> &mut Self {
+        self.open(name);
+        let _ = write!(Escaping(&mut self.0), "{text}");
+        self.close(name)
+    }
+
+    /// The same, if there is a text.
+    pub fn optional(&mut self, name: &str, text: Option<impl Display>) -> &mut Self {
+        match text {
+            Some(text) => self.element(name, text),
+            None => self,
+        }
+    }
+
+    /// The document.
+    pub fn finish(self) -> String {
+        self.0
+    }
+}
+
+/// Escapes what passes through. Control characters become references, as S3 writes them.
+struct Escaping<'a>(&'a mut String);
+
+impl std::fmt::Write for Escaping<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        for character in text.chars() {
+            match character {
+                '&' => self.0.push_str("&amp;"),
+                '<' => self.0.push_str("&lt;"),
+                '>' => self.0.push_str("&gt;"),
+                '"' => self.0.push_str("&quot;"),
+                '\t' | '\n' => self.0.push(character),
+                '\0'..='\x1f' | '\x7f' => write!(self.0, "&#x{:x};", u32::from(character))?,
+                _ => self.0.push(character),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An element of a request, with its text and its children.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Element {
+    name: String,
+    text: String,
+    children: Vec<Element>,
+}
+
+impl Element {
+    /// Parses a whole document, whose root must have this name; namespaces and prefixes are not looked at.
+    ///
+    /// # Errors
+    /// `MalformedXML` for anything but well-formed XML within [`DEPTH_MAX`] and [`ELEMENTS_MAX`]; a document
+    /// type is refused, so that no entity but the five of XML exists.
+    pub fn parse(document: &[u8], root: &str) -> Result<Self, Error> {
+        parse(document).filter(|element| element.name == root).ok_or_else(|| ErrorCode::MalformedXML.error())
+    }
+
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The text of this element, without that of its children.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    pub fn children(&self) -> &[Element] {
+        &self.children
+    }
+
+    /// The text of the first child of this name.
+    pub fn child(&self, name: &str) -> Option<&str> {
+        self.children.iter().find(|child| child.name == name).map(|child| child.text.as_str())
+    }
+}
+
+fn parse(document: &[u8]) -> Option<Element> {
+    let text = std::str::from_utf8(document).ok()?;
+    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
+    reader.config_mut().expand_empty_elements = true;
+    let mut open: Vec<Element> = Vec::new();
+    let mut root = None;
+    let mut elements = 0;
+    loop {
+        match reader.read_event().ok()? {
+            Event::Start(start) => {
+                elements += 1;
+                if root.is_some() || open.len() >= DEPTH_MAX || elements > ELEMENTS_MAX {
+                    return None;
+                }
+                let name = std::str::from_utf8(start.local_name().into_inner()).ok()?.to_owned();
+                open.push(Element { name, ..Element::default() });
+            }
+            Event::End(_) => {
+                let closed = open.pop()?;
+                match open.last_mut() {
+                    Some(parent) => parent.children.push(closed),
+                    None => root = Some(closed),
+                }
+            }
+            Event::Text(text) => append(&mut open, &text.xml10_content().ok()?)?,
+            Event::CData(text) => append(&mut open, &text.xml10_content().ok()?)?,
+            Event::GeneralRef(reference) => {
+                let resolved = match reference.resolve_char_ref().ok()? {
+                    Some(character) => character.to_string(),
+                    None => quick_xml::escape::resolve_xml_entity(&reference.decode().ok()?)?.to_owned(),
+                };
+                append(&mut open, &resolved)?;
+            }
+            Event::Eof => return root.filter(|_| open.is_empty()),
+            Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
+            Event::DocType(_) | Event::Empty(_) => return None,
+        }
+    }
+}
+
+/// Adds text to the innermost element; only white space may stand outside the root.
+fn append(open: &mut [Element], text: &str) -> Option<()> {
+    match open.last_mut() {
+        Some(element) => element.text.push_str(text),
+        None => return text.trim().is_empty().then_some(()),
+    }
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_and_escapes() {
+        let mut writer = Writer::answer("A");
+        writer.element("B", "<&>\"\u{1}\r").optional("C", None::<&str>).element("D", 1).close("A");
+        assert_eq!(
+            writer.finish(),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<A xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><B>&lt;&amp;&gt;&quot;&#x1;&#xd;</B><D>1</D></A>"
+        );
+    }
+
+    #[test]
+    fn reads_what_clients_send() {
+        let document = b"<?xml version=\"1.0\"?><Delete xmlns=\"urn:x\"><Object><Key>a &amp; &#98;<![CDATA[<c>]]></Key></Object><Quiet/></Delete>";
+        let element = Element::parse(document, "Delete").expect("well-formed");
+        assert_eq!(element.children()[0].child("Key"), Some("a & b<c>"));
+        assert_eq!(element.child("Quiet"), Some(""));
+    }
+
+    #[test]
+    fn refuses_what_is_broken_or_hostile() {
+        let deep = "<a>".repeat(11) + &"</a>".repeat(11);
+        let wide = format!("<a>{}</a>", "<b/>".repeat(ELEMENTS_MAX));
+        let entity = "<!DOCTYPE a [<!ENTITY e \"eeee\">]><a>&e;</a>";
+        for text in ["", "<a>", "<a></b>", "text", "<a/><a/>", "<a>&e;</a>", "x<a/>", entity, &deep, &wide] {
+            assert!(Element::parse(text.as_bytes(), "a").is_err(), "{}", text.get(..40).unwrap_or(text));
+        }
+        assert!(Element::parse(b"<a>\xff</a>", "a").is_err());
+        assert!(Element::parse(b"<b/>", "a").is_err());
+    }
+}
