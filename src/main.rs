@@ -1,1 +1,7 @@
-fn main() {}
+//! The `presigned` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    presigned::cli::run()
+}

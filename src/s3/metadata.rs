@@ -82,6 +82,14 @@ impl Metadata {
         Self(entries)
     }
 
+    /// The same with another storage class, or with none.
+    #[must_use]
+    pub fn with_storage_class(mut self, class: Option<String>) -> Self {
+        self.0.retain(|(name, _)| name != STORAGE_CLASS);
+        self.0.extend(class.map(|class| (STORAGE_CLASS.to_owned(), class)));
+        self
+    }
+
     /// Names and values, for storing.
     pub fn entries(&self) -> &[(String, String)] {
         &self.0

@@ -216,12 +216,11 @@ impl Operation {
         rows().find(|row| row.method == *method && row.marker == Plain).map(|row| row.operation)
     }
 
-    /// The methods that `target` answers to, for the `Allow` header.
-    pub fn allowed_methods(target: &Target) -> &'static str {
-        match target {
-            Target::Service => "GET",
-            Target::Bucket(_) => "GET, HEAD, PUT, POST, DELETE, OPTIONS",
-            Target::Object(..) => "GET, HEAD, PUT, DELETE, OPTIONS",
+    /// The methods that a target of this `ResourceType` answers to, for the `Allow` header.
+    pub fn allowed_methods_of(resource_type: &str) -> &'static str {
+        match resource_type {
+            "SERVICE" => "GET",
+            _ => "GET, HEAD, PUT, POST, DELETE",
         }
     }
 }

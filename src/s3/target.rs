@@ -73,6 +73,11 @@ impl Domains {
         Self(names)
     }
 
+    /// Whether requests to `host` are to a bucket, whatever their path.
+    pub fn names_bucket(&self, host: &str) -> bool {
+        self.bucket_label(host).is_some()
+    }
+
     /// The bucket part of `host`, if it is a proper subdomain of one of ours.
     fn bucket_label(&self, host: &str) -> Option<String> {
         let name = without_port(host).trim_end_matches('.').to_ascii_lowercase();

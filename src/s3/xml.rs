@@ -49,7 +49,13 @@ impl Writer {
         self.close(name)
     }
 
-    /// The same, if there is a text.
+    /// Text of the element that is open.
+    pub fn text(&mut self, text: impl Display) -> &mut Self {
+        let _ = write!(Escaping(&mut self.0), "{text}");
+        self
+    }
+
+    /// An element, if there is a text for it.
     pub fn optional(&mut self, name: &str, text: Option<impl Display>) -> &mut Self {
         match text {
             Some(text) => self.element(name, text),

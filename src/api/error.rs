@@ -1,0 +1,114 @@
+//! Errors on their way to the client: the one table from the store's errors to S3's, and the answer they make.
+
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
+use http::{HeaderName, HeaderValue, Method};
+
+use super::exchange::{Body, Reply, RequestId, host_id};
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::operation::Operation;
+use crate::s3::request::Request;
+use crate::s3::xml::Writer;
+use crate::store;
+
+/// What the store refused, as S3 says it of this request.
+pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
+    use store::Error as E;
+    let bucket = request.target().bucket().map(|bucket| bucket.as_str()).unwrap_or_default();
+    let key = request.target().key().map(|key| key.as_str()).unwrap_or_default();
+    match error {
+        E::NoSuchBucket => ErrorCode::NoSuchBucket.error().with("BucketName", bucket),
+        E::NoSuchKey => ErrorCode::NoSuchKey.error().with("Key", key),
+        E::NoSuchUpload => {
+            let id = request.query().value("uploadId").unwrap_or_default();
+            ErrorCode::NoSuchUpload.error().with("UploadId", id)
+        }
+        E::BucketExists(_) => ErrorCode::BucketAlreadyExists.error().with("BucketName", bucket),
+        E::BucketNotEmpty => ErrorCode::BucketNotEmpty.error().with("BucketName", bucket),
+        E::Precondition(condition) => {
+            ErrorCode::PreconditionFailed.error().with("Condition", condition).at("condition")
+        }
+        E::Conflict => ErrorCode::ConditionalRequestConflict.error().with("Key", key),
+        E::InvalidPart { number, etag } => ErrorCode::InvalidPart
+            .error()
+            .with("UploadId", request.query().value("uploadId").unwrap_or_default())
+            .with("PartNumber", number.value().to_string())
+            .with("ETag", etag),
+        E::InvalidPartOrder => ErrorCode::InvalidPartOrder
+            .error()
+            .with("UploadId", request.query().value("uploadId").unwrap_or_default()),
+        E::PartTooSmall { number, etag, size } => ErrorCode::EntityTooSmall
+            .error()
+            .with("ProposedSize", size.to_string())
+            .with("MinSizeAllowed", store::PART_BYTES_MIN.to_string())
+            .with("PartNumber", number.value().to_string())
+            .with("ETag", etag),
+        E::ObjectTooLarge { size } => ErrorCode::EntityTooLarge.error().with("ProposedSize", size.to_string()),
+        E::SizeMismatch { named, computed } => ErrorCode::InvalidRequest.says(format!(
+            "The provided 'x-amz-mp-object-size' header value {named} does not match what was computed: {computed}"
+        )),
+        E::Checksum { bad_digest: true, message } => ErrorCode::BadDigest.says(message).at("checksum"),
+        E::Checksum { bad_digest: false, message } => ErrorCode::InvalidRequest.says(message).at("checksum"),
+        E::NoSpace => ErrorCode::InsufficientStorage.error().at("space"),
+        E::Io(error) => {
+            tracing::error!(%error, "input or output failed");
+            ErrorCode::InternalError.error().at("storage")
+        }
+        E::Index(error) => {
+            tracing::error!(error, "the index failed");
+            ErrorCode::InternalError.error().at("index")
+        }
+    }
+}
+
+/// The answer of a refusal.
+pub(super) fn reply(error: &Error, id: RequestId, method: &Method) -> Reply {
+    let mut reply = Reply::new(Body::empty());
+    *reply.status_mut() = error.code().status();
+    if let Some(reason) = error.bare_reason() {
+        if let Ok(reason) = hyper::ext::ReasonPhrase::try_from(reason.as_bytes()) {
+            reply.extensions_mut().insert(reason);
+        }
+        reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        return reply;
+    }
+    let headers = reply.headers_mut();
+    if let Some(region) = error.detail("Region").and_then(|region| HeaderValue::from_str(region).ok()) {
+        headers.insert(HeaderName::from_static("x-amz-bucket-region"), region);
+    }
+    if error.code() == ErrorCode::MethodNotAllowed {
+        let allowed = Operation::allowed_methods_of(error.detail("ResourceType").unwrap_or_default());
+        headers.insert(ALLOW, HeaderValue::from_static(allowed));
+    }
+    if error.code() == ErrorCode::NotModified {
+        return reply;
+    }
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    if method != Method::HEAD {
+        *reply.body_mut() = Body::full(document(error, id));
+    }
+    reply
+}
+
+fn document(error: &Error, id: RequestId) -> String {
+    let mut writer = Writer::plain();
+    writer.open("Error").element("Code", error.code().name()).element("Message", error.message());
+    for (element, value) in error.details() {
+        writer.element(element, value);
+    }
+    writer.element("RequestId", id).element("HostId", host_id()).close("Error");
+    writer.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_have_the_shape_of_s3() {
+        let error = ErrorCode::NoSuchKey.error().with("Key", "a<b");
+        let text = document(&error, RequestId::next());
+        let start = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message><Key>a&lt;b</Key><RequestId>";
+        assert!(text.starts_with(start), "{text}");
+        assert!(text.ends_with("</HostId></Error>"), "{text}");
+    }
+}

@@ -1,0 +1,263 @@
+//! What all handlers share: the context they work in, the call they answer, the reply they give.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context as TaskContext, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, DATE, SERVER};
+use http::{HeaderName, HeaderValue};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::task::JoinHandle;
+
+use crate::auth::{self, Keyring, User};
+use crate::clock::{Clock, Timestamp};
+use crate::policy::{Permit, Policy};
+use crate::s3::name::{BucketName, ObjectKey, hex_encode};
+use crate::s3::request::Request;
+use crate::s3::target::Domains;
+use crate::store::{BlobReader, Store};
+
+/// An answer.
+pub type Reply = http::Response<Body>;
+
+/// How requests are answered.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The region that buckets are said to be in.
+    pub region: String,
+    /// How long a body may stand still before the request is given up.
+    pub body_stall_max: Duration,
+}
+
+/// What every request is answered with.
+#[derive(Debug)]
+pub struct Context {
+    pub store: Store,
+    pub keyring: Keyring,
+    pub users: Vec<Arc<User>>,
+    pub auth: auth::Settings,
+    pub policy: Policy,
+    pub domains: Domains,
+    pub clock: Clock,
+    pub settings: Settings,
+}
+
+impl Context {
+    /// The name of the user with this id, for answers that show an owner.
+    pub(super) fn display_name<'c>(&'c self, id: &'c str) -> &'c str {
+        self.users.iter().find(|user| user.id == id).map_or(id, |user| &user.display_name)
+    }
+}
+
+/// A permitted request on its way through a handler.
+pub(super) struct Call<'c> {
+    pub context: &'c Arc<Context>,
+    pub(super) permit: Permit<'c>,
+    pub now: Timestamp,
+}
+
+impl<'c> Call<'c> {
+    pub(super) fn request(&self) -> &'c Request {
+        self.permit.verified().request()
+    }
+
+    pub(super) fn store(&self) -> &'c Store {
+        &self.context.store
+    }
+
+    /// The bucket of an operation that has one: the operation table sees to it.
+    pub(super) fn bucket(&self) -> &'c BucketName {
+        self.request().target().bucket().expect("the operation acts on a bucket")
+    }
+
+    /// The key of an operation that has one: the operation table sees to it.
+    pub(super) fn key(&self) -> &'c ObjectKey {
+        self.request().target().key().expect("the operation acts on an object")
+    }
+
+    /// The canonical id of the caller.
+    pub(super) fn caller(&self) -> &'c str {
+        match self.permit.verified().identity() {
+            auth::Identity::User { user, .. } => &user.id,
+            auth::Identity::Anonymous => "anonymous",
+        }
+    }
+}
+
+/// The id of a request, told to the client and written to the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId(u64);
+
+/// Where the ids of this process begin.
+static NEXT_ID: LazyLock<AtomicU64> = LazyLock::new(|| {
+    let mut seed = [0; 8];
+    // Without randomness ids still differ within the process.
+    let _ = getrandom::fill(&mut seed);
+    AtomicU64::new(u64::from_ne_bytes(seed))
+});
+/// The id of this process, which answers call the host's.
+static HOST_ID: LazyLock<String> = LazyLock::new(|| {
+    use base64::Engine as _;
+    let mut bytes = [0; 48];
+    let _ = getrandom::fill(&mut bytes);
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+});
+
+impl RequestId {
+    /// A fresh id.
+    pub fn next() -> Self {
+        // A bijection of a counter: no two ids are the same, and none tells how many there were.
+        let mut mixed = NEXT_ID.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        Self(mixed ^ (mixed >> 31))
+    }
+}
+
+impl std::fmt::Display for RequestId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex_encode(&self.0.to_be_bytes()).to_ascii_uppercase())
+    }
+}
+
+/// The id of this process.
+pub(super) fn host_id() -> &'static str {
+    &HOST_ID
+}
+
+/// Adds what every answer carries.
+pub(super) fn finish(reply: &mut Reply, id: RequestId, now: Timestamp) {
+    let headers = reply.headers_mut();
+    let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"));
+    headers.insert(HeaderName::from_static("x-amz-request-id"), value(&id.to_string()));
+    headers.insert(HeaderName::from_static("x-amz-id-2"), value(host_id()));
+    headers.insert(SERVER, HeaderValue::from_static("presigned"));
+    headers.insert(DATE, value(&now.http_date()));
+}
+
+/// An answer that is a document.
+pub(super) fn xml(document: String) -> Reply {
+    let mut reply = Reply::new(Body::full(document));
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
+    reply
+}
+
+/// The body of an answer.
+#[derive(Debug)]
+pub struct Body(Source);
+
+#[derive(Debug)]
+enum Source {
+    Full(Bytes),
+    Blobs(Box<Windows>),
+}
+
+impl Body {
+    pub fn empty() -> Self {
+        Self::full(Bytes::new())
+    }
+
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        Self(Source::Full(bytes.into()))
+    }
+
+    /// `length` bytes that come from a reader, on blocking threads.
+    pub(super) fn blobs(reader: BlobReader, length: u64) -> Self {
+        let windows = Windows { next: Next::Idle(Some(reader)), window: Bytes::new(), left: length };
+        Self(Source::Blobs(Box::new(windows)))
+    }
+}
+
+/// Most bytes handed to the connection at once.
+const FRAME_BYTES_MAX: usize = 1024 * 1024;
+
+/// Windows of a body, the next one being read while this one is sent.
+#[derive(Debug)]
+struct Windows {
+    next: Next,
+    window: Bytes,
+    left: u64,
+}
+
+type WindowRead = (BlobReader, io::Result<Option<Bytes>>);
+
+#[derive(Debug)]
+enum Next {
+    Idle(Option<BlobReader>),
+    Reading(JoinHandle<WindowRead>),
+}
+
+impl Windows {
+    /// Starts reading the next window, unless that is under way or everything has been read.
+    fn read_ahead(&mut self) {
+        if self.left > self.window.len() as u64
+            && let Next::Idle(reader) = &mut self.next
+            && let Some(mut reader) = reader.take()
+        {
+            self.next = Next::Reading(tokio::task::spawn_blocking(move || {
+                let window = reader.next_window();
+                (reader, window)
+            }));
+        }
+    }
+
+    fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<io::Result<Bytes>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        self.read_ahead();
+        if self.window.is_empty() {
+            let Next::Reading(reading) = &mut self.next else {
+                return Poll::Ready(Some(Err(io::ErrorKind::UnexpectedEof.into())));
+            };
+            let (reader, window) = ready!(Pin::new(reading).poll(task)).map_err(io::Error::other)?;
+            self.next = Next::Idle(Some(reader));
+            self.window = window?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            self.read_ahead();
+        }
+        let frame = self.window.split_to(self.window.len().min(FRAME_BYTES_MAX));
+        self.left -= frame.len() as u64;
+        Poll::Ready(Some(Ok(frame)))
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        task: &mut TaskContext<'_>,
+    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        match &mut self.0 {
+            Source::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Source::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Source::Blobs(windows) => {
+                let polled = ready!(windows.poll(task));
+                if let Some(Err(error)) = &polled {
+                    tracing::error!(%error, "reading a body failed; the connection is cut");
+                }
+                Poll::Ready(polled.map(|window| window.map(Frame::data)))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.0 {
+            Source::Full(bytes) => bytes.is_empty(),
+            Source::Blobs(windows) => windows.left == 0,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(match &self.0 {
+            Source::Full(bytes) => bytes.len() as u64,
+            Source::Blobs(windows) => windows.left,
+        })
+    }
+}

@@ -1,0 +1,182 @@
+//! GET and HEAD of an object: conditions, ranges, parts, overridden headers.
+
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_LENGTH,
+    CONTENT_RANGE, CONTENT_TYPE, ETAG, EXPIRES, LAST_MODIFIED,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+
+use super::conditions::check_version;
+use super::error::of_store;
+use super::exchange::{Body, Call, Reply};
+use crate::auth::Mechanism;
+use crate::clock::Timestamp;
+use crate::s3::condition::{Conditions, Decision};
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::name::{ETag, PartNumber};
+use crate::s3::range::{ByteRange, Span};
+use crate::s3::request::Request;
+use crate::store::{Content, Object};
+
+/// Query parameters that override headers of the answer.
+const OVERRIDES: [(&str, HeaderName); 6] = [
+    ("response-cache-control", CACHE_CONTROL),
+    ("response-content-disposition", CONTENT_DISPOSITION),
+    ("response-content-encoding", CONTENT_ENCODING),
+    ("response-content-language", CONTENT_LANGUAGE),
+    ("response-content-type", CONTENT_TYPE),
+    ("response-expires", EXPIRES),
+];
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
+pub(super) fn object(call: &Call<'_>) -> Result<Reply, Error> {
+    let request = call.request();
+    check_version(request)?;
+    let overrides = overrides(call)?;
+    let object = call.store().object(call.bucket(), call.key()).map_err(|error| of_store(error, request))?;
+    match Conditions::of_request(request).for_read(&object.etag, object.modified) {
+        Decision::Proceed => {}
+        Decision::NotModified => return Ok(not_modified(&object)),
+        Decision::Failed(condition) => {
+            return Err(ErrorCode::PreconditionFailed.error().with("Condition", condition).at("condition"));
+        }
+    }
+    let selected = select(request, &object)?;
+    let (status, span) = match selected {
+        Some(span) => (StatusCode::PARTIAL_CONTENT, span),
+        None => (StatusCode::OK, Span { offset: 0, length: object.size }),
+    };
+    let mut headers = HeaderMap::new();
+    describe(&mut headers, request, &object, selected);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(span.length));
+    headers.extend(overrides);
+    let body = match (request.method() == Method::HEAD, object.content) {
+        (true, _) => Body::empty(),
+        (false, Content::Inline(bytes)) => Body::full(within(&bytes, span)),
+        (false, Content::Blobs(_)) if span.length == 0 => Body::empty(),
+        (false, Content::Blobs(body)) => {
+            Body::blobs(call.store().reader(body, span.offset, span.length), span.length)
+        }
+    };
+    let mut reply = Reply::new(body);
+    *reply.status_mut() = status;
+    *reply.headers_mut() = headers;
+    Ok(reply)
+}
+
+/// The bytes of a span of a body that is at hand.
+pub(super) fn within(bytes: &bytes::Bytes, span: Span) -> bytes::Bytes {
+    let end = |offset: u64| usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.slice(end(span.offset)..end(span.offset + span.length))
+}
+
+/// The bytes that part number or range select; `None` for the whole object.
+fn select(request: &Request, object: &Object) -> Result<Option<Span>, Error> {
+    let range =
+        request.header("range").and_then(ByteRange::parse).filter(|_| if_range_holds(request, object));
+    let Some(number) = request.query().value("partNumber") else {
+        let Some(range) = range else {
+            return Ok(None);
+        };
+        let span = range.of(object.size).ok_or_else(|| {
+            ErrorCode::InvalidRange
+                .error()
+                .with("RangeRequested", request.header("range").unwrap_or_default())
+                .with("ActualObjectSize", object.size.to_string())
+        })?;
+        return Ok(Some(span));
+    };
+    if request.header("range").is_some() {
+        return Err(
+            ErrorCode::InvalidRequest.says("Cannot specify both Range header and partNumber query parameter")
+        );
+    }
+    let part = PartNumber::parse(number).ok_or_else(|| invalid_part_number(number))?;
+    let whole = [object.size];
+    let sizes = if object.part_sizes.is_empty() { &whole[..] } else { &object.part_sizes };
+    let index = usize::from(part.value()) - 1;
+    let length = *sizes.get(index).ok_or_else(|| {
+        ErrorCode::InvalidPartNumber
+            .error()
+            .with("ActualPartCount", sizes.len().to_string())
+            .with("PartNumberRequested", number)
+    })?;
+    Ok(Some(Span { offset: sizes.iter().take(index).sum(), length }))
+}
+
+/// `InvalidArgument` for a part number.
+pub(super) fn invalid_part_number(number: &str) -> Error {
+    let message = "Part number must be an integer between 1 and 10000, inclusive";
+    Error::invalid_argument(message, "partNumber", number)
+}
+
+/// RFC 9110 13.1.5: a range holds only for the representation that the client has the rest of.
+fn if_range_holds(request: &Request, object: &Object) -> bool {
+    match request.header("if-range") {
+        None => true,
+        Some(tag) if tag.starts_with('"') => ETag::parse(tag) == Some(object.etag),
+        Some(date) => Timestamp::parse_http_date(date)
+            .is_some_and(|date| date.unix_seconds() == object.modified.unix_seconds()),
+    }
+}
+
+/// Everything the answer says of the object.
+fn describe(headers: &mut HeaderMap, request: &Request, object: &Object, selected: Option<Span>) {
+    headers.extend(object.metadata.headers());
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    identify(headers, object);
+    if let Some(span) = selected {
+        // An empty part of an empty object has no last byte to name.
+        let last = (span.offset + span.length).saturating_sub(1);
+        let range = format!("bytes {}-{last}/{}", span.offset, object.size);
+        headers.extend(
+            HeaderValue::try_from(range).ok().filter(|_| span.length > 0).map(|v| (CONTENT_RANGE, v)),
+        );
+    }
+    if request.query().contains("partNumber") && !object.part_sizes.is_empty() {
+        headers.insert("x-amz-mp-parts-count", HeaderValue::from(object.part_sizes.len()));
+    }
+    let asked = request.amz("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
+    if let Some(checksum) = object.checksum.filter(|_| asked && selected.is_none()) {
+        super::object::add_checksum(headers, &checksum);
+    }
+}
+
+fn identify(headers: &mut HeaderMap, object: &Object) {
+    let text = |text: String| HeaderValue::try_from(text).ok();
+    headers.extend(text(object.etag.quoted()).map(|value| (ETAG, value)));
+    headers.extend(text(object.modified.http_date()).map(|value| (LAST_MODIFIED, value)));
+}
+
+fn not_modified(object: &Object) -> Reply {
+    let mut reply = Reply::new(Body::empty());
+    *reply.status_mut() = StatusCode::NOT_MODIFIED;
+    identify(reply.headers_mut(), object);
+    for (name, value) in object.metadata.headers() {
+        if name == CACHE_CONTROL || name == EXPIRES {
+            reply.headers_mut().insert(name, value);
+        }
+    }
+    reply
+}
+
+/// The overridden headers. Only a signed request may ask for them: a link to a public object must not be able to
+/// say what it is.
+fn overrides(call: &Call<'_>) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    for (parameter, name) in OVERRIDES {
+        let Some(value) = call.request().query().value(parameter) else {
+            continue;
+        };
+        if call.permit.verified().mechanism() == Mechanism::Anonymous {
+            return Err(ErrorCode::InvalidRequest
+                .says("Request specific response headers cannot be used for anonymous GET requests."));
+        }
+        let latin1: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+        let value = latin1.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok()).ok_or_else(|| {
+            Error::invalid_argument("Header value cannot be represented using ISO-8859-1.", parameter, value)
+        })?;
+        headers.insert(name, value);
+    }
+    Ok(headers)
+}

@@ -1,0 +1,119 @@
+//! One line in the log for each request, without secrets: signatures in query strings are struck out.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use http::StatusCode;
+use hyper::body::Incoming;
+
+use super::exchange::RequestId;
+use crate::auth::Verified;
+use crate::s3::error::Error;
+use crate::s3::request::Request;
+
+/// What is known of a request so far.
+pub(super) struct Entry {
+    id: RequestId,
+    peer: SocketAddr,
+    method: String,
+    target: String,
+    operation: &'static str,
+    mechanism: &'static str,
+    bucket: String,
+    key: String,
+    check: &'static str,
+    bytes_in: u64,
+    pub expects_continue: bool,
+}
+
+impl Entry {
+    pub(super) fn new(id: RequestId, peer: SocketAddr, request: &http::Request<Incoming>) -> Self {
+        let length = request.headers().get(http::header::CONTENT_LENGTH);
+        Self {
+            id,
+            peer,
+            method: request.method().to_string(),
+            target: redacted(request.uri()),
+            operation: "-",
+            mechanism: "-",
+            bucket: String::new(),
+            key: String::new(),
+            check: "",
+            bytes_in: length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0),
+            expects_continue: request.headers().contains_key(http::header::EXPECT),
+        }
+    }
+
+    pub(super) fn parsed(&mut self, request: &Request) {
+        self.operation = request.operation().name();
+        self.bucket = request.target().bucket().map(ToString::to_string).unwrap_or_default();
+        self.key = request.target().key().map(ToString::to_string).unwrap_or_default();
+    }
+
+    pub(super) fn verified(&mut self, verified: &Verified) {
+        self.mechanism = verified.mechanism().name();
+    }
+
+    pub(super) fn refused(&mut self, error: &Error) {
+        self.check = error.check();
+    }
+
+    /// Writes the line.
+    pub(super) fn finish(self, status: StatusCode, bytes_out: Option<u64>, elapsed: Duration) {
+        tracing::info!(
+            id = %self.id,
+            peer = %self.peer,
+            method = self.method,
+            operation = self.operation,
+            bucket = self.bucket,
+            key = self.key,
+            auth = self.mechanism,
+            status = status.as_u16(),
+            bytes_in = self.bytes_in,
+            bytes_out = bytes_out.unwrap_or(0),
+            micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            check = self.check,
+            target = self.target,
+            "request"
+        );
+    }
+}
+
+/// Parameters whose values let somebody else act, or prove that they could.
+const SECRET_PARAMETERS: [&str; 3] = ["x-amz-signature", "x-amz-security-token", "signature"];
+
+/// The target of a request with the values of secret parameters struck out.
+fn redacted(uri: &http::Uri) -> String {
+    let Some(query) = uri.query() else {
+        return uri.path().to_owned();
+    };
+    let mut out = format!("{}?", uri.path());
+    for (position, piece) in query.split('&').enumerate() {
+        if position > 0 {
+            out.push('&');
+        }
+        let name = piece.split_once('=').map_or(piece, |(name, _)| name);
+        let decoded = crate::s3::uri::decode(name).map(|name| name.to_ascii_lowercase());
+        match decoded {
+            Ok(decoded) if SECRET_PARAMETERS.contains(&decoded.as_str()) => {
+                out.push_str(name);
+                out.push_str("=...");
+            }
+            Ok(_) => out.push_str(piece),
+            Err(_) => out.push_str("..."),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signatures_are_struck_out() {
+        let uri =
+            "/b/k?a=1&X-Amz-Signature=abc&%58-amz-security-token=t&Signature=x&b".parse().expect("a target");
+        assert_eq!(redacted(&uri), "/b/k?a=1&X-Amz-Signature=...&%58-amz-security-token=...&Signature=...&b");
+    }
+}

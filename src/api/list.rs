@@ -1,0 +1,329 @@
+//! Listings: objects in both versions of the call, versions, uploads, parts.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::error::of_store;
+use super::exchange::{Call, Reply, xml};
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::listing::{PAGE_KEYS_MAX, Page, Selection};
+use crate::s3::name::{ETag, UploadId};
+use crate::s3::uri::{Query, Slash, encode};
+use crate::s3::xml::Writer;
+use crate::store::{Summary, Upload};
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html>
+pub(super) async fn objects_v1(call: &Call<'_>) -> Result<Reply, Error> {
+    let asked = Asked::of(call.request().query(), "max-keys")?;
+    let marker = call.request().query().value("marker").unwrap_or_default();
+    let page = objects(call, asked.selection(optional(marker))).await?;
+    let owner = owner(call)?;
+    let mut writer = Writer::answer("ListBucketResult");
+    writer.element("Name", call.bucket()).element("Prefix", asked.shown(&asked.prefix));
+    writer.element("Marker", asked.shown(marker));
+    // Without a delimiter the last key serves as the next marker.
+    let next = page.next.as_deref().filter(|_| !asked.delimiter.is_empty());
+    writer.optional("NextMarker", next.map(|next| asked.shown(next)));
+    asked.write_limits(&mut writer, page.next.is_some(), "MaxKeys");
+    write_objects(&mut writer, &asked, &page, Some(&owner), "Contents");
+    Ok(xml(closed(writer, "ListBucketResult")))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html>
+pub(super) async fn objects_v2(call: &Call<'_>) -> Result<Reply, Error> {
+    let query = call.request().query();
+    let asked = Asked::of(query, "max-keys")?;
+    let token = query.value("continuation-token");
+    let start_after = query.value("start-after").unwrap_or_default();
+    let after = match token {
+        Some(token) => Some(decode_token(token)?),
+        None => optional(start_after).map(str::to_owned),
+    };
+    let page = objects(call, asked.selection(after.as_deref())).await?;
+    let owner = match query.value("fetch-owner") {
+        Some("true") => Some(owner(call)?),
+        _ => None,
+    };
+    let mut writer = Writer::answer("ListBucketResult");
+    writer.element("Name", call.bucket()).element("Prefix", asked.shown(&asked.prefix));
+    writer.optional("StartAfter", optional(start_after).map(|after| asked.shown(after)));
+    writer.optional("ContinuationToken", token);
+    writer.optional("NextContinuationToken", page.next.as_ref().map(|next| STANDARD.encode(next)));
+    writer.element("KeyCount", page.entries.len() + page.prefixes.len());
+    asked.write_limits(&mut writer, page.next.is_some(), "MaxKeys");
+    write_objects(&mut writer, &asked, &page, owner.as_ref(), "Contents");
+    Ok(xml(closed(writer, "ListBucketResult")))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>
+///
+/// Buckets are not versioned: every object is its own latest version, `null`.
+pub(super) async fn versions(call: &Call<'_>) -> Result<Reply, Error> {
+    let query = call.request().query();
+    let asked = Asked::of(query, "max-keys")?;
+    let key_marker = query.value("key-marker").unwrap_or_default();
+    let version_marker = query.value("version-id-marker").unwrap_or_default();
+    if key_marker.is_empty() && !version_marker.is_empty() {
+        return Err(Error::invalid_argument(
+            "A version-id marker cannot be specified without a key marker.",
+            "version-id-marker",
+            version_marker,
+        ));
+    }
+    let page = objects(call, asked.selection(optional(key_marker))).await?;
+    let owner = owner(call)?;
+    let mut writer = Writer::answer("ListVersionsResult");
+    writer.element("Name", call.bucket()).element("Prefix", asked.shown(&asked.prefix));
+    writer.element("KeyMarker", asked.shown(key_marker)).element("VersionIdMarker", version_marker);
+    if let Some(next) = &page.next {
+        writer.element("NextKeyMarker", asked.shown(next));
+        // A common prefix has no version.
+        let is_key = page.entries.iter().any(|(key, _)| key == next);
+        writer.optional("NextVersionIdMarker", is_key.then_some("null"));
+    }
+    asked.write_limits(&mut writer, page.next.is_some(), "MaxKeys");
+    write_objects(&mut writer, &asked, &page, Some(&owner), "Version");
+    Ok(xml(closed(writer, "ListVersionsResult")))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>
+pub(super) async fn uploads(call: &Call<'_>) -> Result<Reply, Error> {
+    let query = call.request().query();
+    let asked = Asked::of(query, "max-uploads")?;
+    let key_marker = query.value("key-marker").unwrap_or_default();
+    let id_marker = query.value("upload-id-marker").unwrap_or_default();
+    let after = UploadId::parse(id_marker).filter(|_| !key_marker.is_empty());
+    let (store, bucket) = (call.store().clone(), call.bucket().clone());
+    let selection = asked.selection(optional(key_marker));
+    let page = blocking(move || store.uploads(&bucket, &selection, after)).await?;
+    let page = page.map_err(|error| of_store(error, call.request()))?;
+    let mut writer = Writer::answer("ListMultipartUploadsResult");
+    writer.element("Bucket", call.bucket()).element("KeyMarker", asked.shown(key_marker));
+    writer.element("UploadIdMarker", id_marker);
+    if let Some(next) = &page.next {
+        writer.element("NextKeyMarker", asked.shown(next));
+        let last = page.entries.iter().rfind(|(key, _)| key == next);
+        writer
+            .element("NextUploadIdMarker", last.map(|(_, upload)| upload.id.to_string()).unwrap_or_default());
+    }
+    writer.optional("Prefix", optional(&asked.prefix).map(|prefix| asked.shown(prefix)));
+    asked.write_limits(&mut writer, page.next.is_some(), "MaxUploads");
+    let owner = owner(call)?;
+    for (_, upload) in &page.entries {
+        write_upload(&mut writer, call, &asked, upload, &owner);
+    }
+    write_prefixes(&mut writer, &asked, &page.prefixes);
+    Ok(xml(closed(writer, "ListMultipartUploadsResult")))
+}
+
+fn write_upload(writer: &mut Writer, call: &Call<'_>, asked: &Asked, upload: &Upload, owner: &Owner) {
+    writer.open("Upload").element("Key", asked.shown(upload.key.as_str())).element("UploadId", upload.id);
+    let initiator = Owner::of(call, &upload.initiator);
+    initiator.write(writer, "Initiator");
+    owner.write(writer, "Owner");
+    writer.element("StorageClass", upload.metadata.storage_class());
+    writer.element("Initiated", upload.initiated.iso_millis());
+    if let Some((algorithm, kind)) = upload.checksum {
+        writer.element("ChecksumAlgorithm", algorithm.name()).element("ChecksumType", kind.name());
+    }
+    writer.close("Upload");
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html>
+pub(super) async fn parts(call: &Call<'_>) -> Result<Reply, Error> {
+    let query = call.request().query();
+    let upload = super::multipart::upload(call)?;
+    let limit = max_entries(query.value("max-parts"), "max-parts", PAGE_KEYS_MAX)?;
+    let marker_text = query.value("part-number-marker").unwrap_or("0");
+    let marker: u16 = marker_text.parse().map_err(|_| {
+        Error::invalid_argument(
+            "Provided part-number-marker not an integer or within integer range",
+            "part-number-marker",
+            marker_text,
+        )
+    })?;
+    let (store, id) = (call.store().clone(), upload.id);
+    let parts = blocking(move || store.parts(id, marker, limit)).await?;
+    let (parts, truncated) = parts.map_err(|error| of_store(error, call.request()))?;
+    let mut writer = Writer::answer("ListPartsResult");
+    writer.element("Bucket", call.bucket()).element("Key", call.key()).element("UploadId", upload.id);
+    Owner::of(call, &upload.initiator).write(&mut writer, "Initiator");
+    owner(call)?.write(&mut writer, "Owner");
+    writer.element("StorageClass", upload.metadata.storage_class()).element("PartNumberMarker", marker);
+    writer.optional("NextPartNumberMarker", parts.last().map(|part| part.number.value()));
+    writer.element("MaxParts", limit).element("IsTruncated", truncated);
+    if let Some((algorithm, kind)) = upload.checksum {
+        writer.element("ChecksumAlgorithm", algorithm.name()).element("ChecksumType", kind.name());
+    }
+    for part in parts {
+        writer.open("Part").element("PartNumber", part.number.value());
+        writer.element("LastModified", part.modified.iso_millis()).element("ETag", part.etag.quoted());
+        writer.element("Size", part.size);
+        // Without a choice at the start, parts have checksums that only the server knows of.
+        if let Some(checksum) = part.checksum.filter(|_| upload.checksum.is_some()) {
+            writer.element(checksum.algorithm().element(), checksum.base64());
+        }
+        writer.close("Part");
+    }
+    Ok(xml(closed(writer, "ListPartsResult")))
+}
+
+/// What every listing is asked.
+struct Asked {
+    prefix: String,
+    delimiter: String,
+    limit: usize,
+    url: bool,
+}
+
+impl Asked {
+    fn of(query: &Query, limit: &'static str) -> Result<Self, Error> {
+        let url = match query.value("encoding-type") {
+            None | Some("") => false,
+            Some("url") => true,
+            Some(other) => {
+                return Err(Error::invalid_argument(
+                    "Invalid Encoding Method specified in Request",
+                    "encoding-type",
+                    other,
+                ));
+            }
+        };
+        Ok(Self {
+            prefix: query.value("prefix").unwrap_or_default().to_owned(),
+            delimiter: query.value("delimiter").unwrap_or_default().to_owned(),
+            limit: max_entries(query.value(limit), limit, PAGE_KEYS_MAX)?,
+            url,
+        })
+    }
+
+    fn selection(&self, after: Option<&str>) -> Selection {
+        Selection {
+            prefix: self.prefix.clone(),
+            delimiter: self.delimiter.clone(),
+            after: after.map(str::to_owned),
+            limit: self.limit,
+        }
+    }
+
+    /// A key as the client asked to have it shown.
+    fn shown(&self, key: &str) -> String {
+        match self.url {
+            true => encode(key, Slash::Keep),
+            false => key.to_owned(),
+        }
+    }
+
+    fn write_limits(&self, writer: &mut Writer, truncated: bool, limit: &str) {
+        writer.element(limit, self.limit);
+        writer.optional("Delimiter", optional(&self.delimiter).map(|delimiter| self.shown(delimiter)));
+        writer.optional("EncodingType", self.url.then_some("url"));
+        writer.element("IsTruncated", truncated);
+    }
+}
+
+/// A limit on a page, `max` if none is given or if it is larger.
+pub(super) fn max_entries(text: Option<&str>, name: &'static str, max: usize) -> Result<usize, Error> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else {
+        return Ok(max);
+    };
+    let number: i64 = text.parse().map_err(|_| {
+        let message = format!("Provided {name} not an integer or within integer range");
+        Error::invalid_argument(message, name, text)
+    })?;
+    match (0..=i64::from(i32::MAX)).contains(&number) {
+        true => Ok(usize::try_from(number).unwrap_or(max).min(max)),
+        false => {
+            let message = format!("Argument {name} must be an integer between 0 and 2147483647");
+            Err(Error::invalid_argument(message, name, text))
+        }
+    }
+}
+
+/// The text, unless it is empty.
+pub(super) fn optional(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Runs a look-up that may have to wait for the disk where that holds up nobody.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| ErrorCode::InternalError.error().at("panic"))
+}
+
+async fn objects(call: &Call<'_>, selection: Selection) -> Result<Page<Summary>, Error> {
+    let (store, bucket) = (call.store().clone(), call.bucket().clone());
+    if selection.limit == 0 {
+        // Nothing was asked for, but the bucket must be there.
+        call.store().bucket(call.bucket()).map_err(|error| of_store(error, call.request()))?;
+        return Ok(Page { entries: Vec::new(), prefixes: Vec::new(), next: None });
+    }
+    let page = blocking(move || store.list(&bucket, &selection)).await?;
+    page.map_err(|error| of_store(error, call.request()))
+}
+
+struct Owner {
+    id: String,
+    name: String,
+}
+
+impl Owner {
+    fn of(call: &Call<'_>, id: &str) -> Self {
+        Self { id: id.to_owned(), name: call.context.display_name(id).to_owned() }
+    }
+
+    fn write(&self, writer: &mut Writer, element: &str) {
+        writer.open(element).element("ID", &self.id).element("DisplayName", &self.name).close(element);
+    }
+}
+
+/// The owner of the bucket, who owns everything in it.
+fn owner(call: &Call<'_>) -> Result<Owner, Error> {
+    let bucket = call.store().bucket(call.bucket()).map_err(|error| of_store(error, call.request()))?;
+    Ok(Owner::of(call, &bucket.owner))
+}
+
+fn write_objects(
+    writer: &mut Writer,
+    asked: &Asked,
+    page: &Page<Summary>,
+    owner: Option<&Owner>,
+    element: &str,
+) {
+    for (key, object) in &page.entries {
+        writer.open(element).element("Key", asked.shown(key));
+        if element == "Version" {
+            writer.element("VersionId", "null").element("IsLatest", true);
+        }
+        writer.element("LastModified", object.modified.iso_millis());
+        writer.element("ETag", ETag::quoted(&object.etag));
+        if let Some((algorithm, kind)) = object.checksum {
+            writer.element("ChecksumAlgorithm", algorithm.name()).element("ChecksumType", kind.name());
+        }
+        writer.element("Size", object.size);
+        if let Some(owner) = owner {
+            owner.write(writer, "Owner");
+        }
+        writer.element("StorageClass", &object.storage_class).close(element);
+    }
+    write_prefixes(writer, asked, &page.prefixes);
+}
+
+fn write_prefixes(writer: &mut Writer, asked: &Asked, prefixes: &[String]) {
+    for prefix in prefixes {
+        writer.open("CommonPrefixes").element("Prefix", asked.shown(prefix)).close("CommonPrefixes");
+    }
+}
+
+fn closed(mut writer: Writer, root: &'static str) -> String {
+    writer.close(root);
+    writer.finish()
+}
+
+fn decode_token(token: &str) -> Result<String, Error> {
+    let key = STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    key.ok_or_else(|| {
+        Error::invalid_argument("The continuation token provided is incorrect", "continuation-token", token)
+    })
+}

@@ -1,0 +1,330 @@
+//! Multipart uploads.
+
+use hyper::body::Incoming;
+
+use super::conditions::check_write_headers;
+use super::error::of_store;
+use super::exchange::{Body, Call, Reply, xml};
+use super::get::invalid_part_number;
+use super::list::blocking;
+use super::object::{add_checksum, add_etag, copy_source, no_content, write_checksum, write_condition};
+use super::upload::{Place, receive, receive_document};
+use crate::auth::{BodyCheck, BodyKind, BodyProof};
+use crate::s3::checksum::{Algorithm, ChecksumType};
+use crate::s3::condition::{Conditions, Decision};
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::metadata::Metadata;
+use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId};
+use crate::s3::range::{Span, parse_copy_range};
+use crate::s3::target::Style;
+use crate::s3::uri::{Slash, encode};
+use crate::s3::xml::{Element, Writer};
+use crate::store::{self, Completion, Content, NamedPart, ObjectChecksum, Part, Upload};
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html>
+pub(super) async fn create(call: &Call<'_>) -> Result<Reply, Error> {
+    let request = call.request();
+    check_write_headers(request)?;
+    let upload = Upload {
+        key: call.key().clone(),
+        id: new_upload_id(call)?,
+        initiated: call.now,
+        metadata: Metadata::of_request(request, false)?,
+        checksum: chosen_checksum(call)?,
+        initiator: call.caller().to_owned(),
+    };
+    let checksum = upload.checksum;
+    let created = call.store().create_upload(call.bucket().clone(), upload).await;
+    let id = created.map_err(|error| of_store(error, request))?;
+    let mut writer = Writer::answer("InitiateMultipartUploadResult");
+    writer.element("Bucket", call.bucket()).element("Key", call.key()).element("UploadId", id);
+    writer.close("InitiateMultipartUploadResult");
+    let mut reply = xml(writer.finish());
+    if let Some((algorithm, kind)) = checksum {
+        let headers = reply.headers_mut();
+        headers.insert("x-amz-checksum-algorithm", http::HeaderValue::from_static(algorithm.name()));
+        headers.insert("x-amz-checksum-type", http::HeaderValue::from_static(kind.name()));
+    }
+    Ok(reply)
+}
+
+/// An id whose begin is the time, so that uploads of one key are listed as they were started.
+fn new_upload_id(call: &Call<'_>) -> Result<UploadId, Error> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| ErrorCode::InternalError.error().at("randomness"))?;
+    let millis = call.now.unix_millis().to_be_bytes();
+    for (byte, time) in bytes.iter_mut().zip(millis.iter().skip(2)) {
+        *byte = *time;
+    }
+    Ok(UploadId::from_bytes(bytes))
+}
+
+/// The checksum that an upload is started with.
+fn chosen_checksum(call: &Call<'_>) -> Result<Option<(Algorithm, ChecksumType)>, Error> {
+    let request = call.request();
+    let kind = request.amz("x-amz-checksum-type");
+    let Some(name) = request.amz("x-amz-checksum-algorithm") else {
+        return match kind {
+            None => Ok(None),
+            Some(_) => Err(ErrorCode::InvalidRequest.says(
+                "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
+            )),
+        };
+    };
+    let algorithm = Algorithm::parse(&name).ok_or_else(|| {
+        ErrorCode::InvalidRequest.says("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+    })?;
+    let kind = match kind.as_deref() {
+        None if algorithm == Algorithm::Crc64Nvme => ChecksumType::FullObject,
+        None => ChecksumType::Composite,
+        Some(kind) => ChecksumType::parse(kind).ok_or_else(|| {
+            ErrorCode::InvalidRequest.says("Value for x-amz-checksum-type header is invalid.")
+        })?,
+    };
+    let possible = match kind {
+        ChecksumType::Composite => algorithm != Algorithm::Crc64Nvme,
+        ChecksumType::FullObject => algorithm.combines(),
+    };
+    match possible {
+        true => Ok(Some((algorithm, kind))),
+        false => Err(ErrorCode::InvalidRequest.says(format!(
+            "The {} checksum type cannot be used with the {} checksum algorithm.",
+            kind.name(),
+            algorithm.lower_name()
+        ))),
+    }
+}
+
+/// The upload that the request names.
+///
+/// # Errors
+/// `NoSuchBucket`, `NoSuchUpload`.
+pub(super) fn upload(call: &Call<'_>) -> Result<Upload, Error> {
+    let id = upload_id(call)?;
+    call.store().upload(call.bucket(), call.key(), id).map_err(|error| of_store(error, call.request()))
+}
+
+fn upload_id(call: &Call<'_>) -> Result<UploadId, Error> {
+    call.store().bucket(call.bucket()).map_err(|error| of_store(error, call.request()))?;
+    let text = call.request().query().value("uploadId").unwrap_or_default();
+    UploadId::parse(text).ok_or_else(|| of_store(store::Error::NoSuchUpload, call.request()))
+}
+
+fn part_number(call: &Call<'_>) -> Result<PartNumber, Error> {
+    let text = call.request().query().value("partNumber").unwrap_or_default();
+    PartNumber::parse(text).ok_or_else(|| invalid_part_number(text))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>
+pub(super) async fn upload_part(call: &Call<'_>, body: &mut Option<Incoming>) -> Result<Reply, Error> {
+    let request = call.request();
+    check_write_headers(request)?;
+    let number = part_number(call)?;
+    let upload = upload(call)?;
+    let fallback = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
+    let check = call.permit.verified().check_body(BodyKind::Object { checksum: fallback })?;
+    check_part_algorithm(&upload, &check)?;
+    let received = receive(call, body, check, Place::Blob).await?;
+    let (bucket, key) = (call.bucket().clone(), call.key().clone());
+    let part = call.store().put_part(bucket, key, upload.id, number, received, call.now).await;
+    let part = part.map_err(|error| of_store(error, request))?;
+    let mut reply = Reply::new(Body::empty());
+    add_etag(reply.headers_mut(), &part.etag.quoted());
+    if let Some(value) = part.checksum {
+        add_checksum(reply.headers_mut(), &ObjectChecksum::full(value));
+        reply.headers_mut().remove("x-amz-checksum-type");
+    }
+    Ok(reply)
+}
+
+/// A part must come with the checksum its upload was started with.
+fn check_part_algorithm(upload: &Upload, check: &BodyCheck) -> Result<(), Error> {
+    let given = check.announced.map(Algorithm::lower_name);
+    let expected = match upload.checksum {
+        Some((algorithm, ChecksumType::Composite)) => Some(algorithm.lower_name()),
+        // Over a whole object the server can compute what the client leaves out.
+        Some((algorithm, ChecksumType::FullObject)) if given.is_some() => Some(algorithm.lower_name()),
+        Some((_, ChecksumType::FullObject)) => None,
+        None => None,
+    };
+    if given == expected {
+        return Ok(());
+    }
+    Err(ErrorCode::InvalidRequest.says(format!(
+        "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+        expected.unwrap_or("null"),
+        given.unwrap_or("null")
+    )))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>
+pub(super) async fn upload_part_copy(call: &Call<'_>) -> Result<Reply, Error> {
+    let request = call.request();
+    check_write_headers(request)?;
+    let number = part_number(call)?;
+    let upload = upload(call)?;
+    let source = copy_source(call)?;
+    let part = copy_part(call, &upload, number, &source).await?;
+    let mut writer = Writer::answer("CopyPartResult");
+    writer.element("LastModified", part.modified.iso_millis()).element("ETag", part.etag.quoted());
+    if let Some(checksum) = part.checksum.filter(|_| upload.checksum.is_some()) {
+        writer.element(checksum.algorithm().element(), checksum.base64());
+    }
+    writer.close("CopyPartResult");
+    Ok(xml(writer.finish()))
+}
+
+/// Reads the source for its digests, and makes a part that refers to its blobs.
+async fn copy_part(
+    call: &Call<'_>,
+    upload: &Upload,
+    number: PartNumber,
+    source: &(BucketName, ObjectKey),
+) -> Result<Part, Error> {
+    let request = call.request();
+    let failed = |error| match error {
+        store::Error::NoSuchKey => ErrorCode::NoSuchKey.error().with("Key", source.1.as_str()),
+        error => of_store(error, request),
+    };
+    let object = call.store().object(&source.0, &source.1).map_err(failed)?;
+    if let Decision::Failed(condition) =
+        Conditions::of_copy_source(request).for_copy_source(&object.etag, object.modified)
+    {
+        return Err(ErrorCode::PreconditionFailed.error().with("Condition", condition).at("condition"));
+    }
+    let span = copied_span(call, object.size)?;
+    let algorithm = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
+    let mut digester = BodyProof::digester(algorithm);
+    let store = call.store().clone();
+    let (bucket, key, id) = (call.bucket().clone(), call.key().clone(), upload.id);
+    match object.content {
+        Content::Inline(bytes) => {
+            let data = vec![super::get::within(&bytes, span)];
+            let received = blocking(move || {
+                let mut writer = store.blob_writer()?;
+                writer.write(&data)?;
+                data.iter().for_each(|piece| digester.update(piece));
+                writer.finish(digester.finish())
+            });
+            let received = received.await?.map_err(failed)?;
+            call.store().put_part(bucket, key, id, number, received, call.now).await.map_err(failed)
+        }
+        Content::Blobs(body) => {
+            let mut reader = store.reader(body.clone(), span.offset, span.length);
+            let proof = blocking(move || {
+                while let Some(window) = reader.next_window()? {
+                    digester.update(&window);
+                }
+                Ok::<_, store::Error>(digester.finish())
+            });
+            let proof = proof.await?.map_err(failed)?;
+            let copied =
+                call.store().copy_part(bucket, key, id, number, (body, span.offset), proof, call.now).await;
+            copied.map_err(failed)
+        }
+    }
+}
+
+fn copied_span(call: &Call<'_>, size: u64) -> Result<Span, Error> {
+    let Some(text) = call.request().amz("x-amz-copy-source-range") else {
+        return Ok(Span { offset: 0, length: size });
+    };
+    let (first, last) = parse_copy_range(&text).ok_or_else(|| {
+        Error::invalid_argument(
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+            "x-amz-copy-source-range",
+            text.as_ref(),
+        )
+    })?;
+    if last >= size {
+        return Err(Error::invalid_argument(
+            format!("Range specified is not valid for source object of size: {size}"),
+            "x-amz-copy-source-range",
+            text.as_ref(),
+        ));
+    }
+    Ok(Span { offset: first, length: last - first + 1 })
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
+pub(super) async fn complete(call: &Call<'_>, body: &mut Option<Incoming>) -> Result<Reply, Error> {
+    let request = call.request();
+    let id = upload_id(call)?;
+    let condition = write_condition(call)?;
+    let document = receive_document(call, body, BodyKind::Completion).await?;
+    let completion = Completion {
+        parts: named_parts(&document)?,
+        size: object_size(call)?,
+        checksum: object_checksum(call)?,
+        checksum_type: request.amz("x-amz-checksum-type").as_deref().and_then(ChecksumType::parse),
+    };
+    let (bucket, key) = (call.bucket().clone(), call.key().clone());
+    let written = call.store().complete_upload(bucket, key, id, completion, condition, call.now).await;
+    let written = written.map_err(|error| of_store(error, request))?;
+    let mut writer = Writer::answer("CompleteMultipartUploadResult");
+    writer.element("Location", location(call)).element("Bucket", call.bucket()).element("Key", call.key());
+    writer.element("ETag", written.etag.quoted());
+    write_checksum(&mut writer, written.checksum.as_ref());
+    writer.close("CompleteMultipartUploadResult");
+    Ok(xml(writer.finish()))
+}
+
+fn named_parts(document: &[u8]) -> Result<Vec<NamedPart>, Error> {
+    let malformed = || ErrorCode::MalformedXML.error();
+    let root = Element::parse(document, "CompleteMultipartUpload")?;
+    let mut parts = Vec::new();
+    for part in root.children().iter().filter(|child| child.name() == "Part") {
+        let number = part.child("PartNumber").and_then(|text| PartNumber::parse(text.trim()));
+        let etag_text = part.child("ETag").ok_or_else(malformed)?;
+        let checksums = Algorithm::ALL.into_iter().filter_map(|algorithm| {
+            part.child(algorithm.element()).map(|text| (algorithm, text.trim().to_owned()))
+        });
+        parts.push(NamedPart {
+            number: number.ok_or_else(malformed)?,
+            etag: ETag::parse(etag_text),
+            etag_text: etag_text.to_owned(),
+            checksums: checksums.collect(),
+        });
+    }
+    if parts.is_empty() { Err(malformed()) } else { Ok(parts) }
+}
+
+fn object_size(call: &Call<'_>) -> Result<Option<u64>, Error> {
+    let Some(text) = call.request().amz("x-amz-mp-object-size") else {
+        return Ok(None);
+    };
+    text.parse()
+        .map(Some)
+        .map_err(|_| ErrorCode::InvalidRequest.says("Value for x-amz-mp-object-size header is invalid."))
+}
+
+/// The checksum of the whole object; its document has none of its own.
+fn object_checksum(call: &Call<'_>) -> Result<Option<(Algorithm, String)>, Error> {
+    let given = Algorithm::ALL.into_iter().filter_map(|algorithm| {
+        call.request().header(algorithm.header()).map(|text| (algorithm, text.to_owned()))
+    });
+    let given: Vec<_> = given.collect();
+    match given.len() {
+        0 | 1 => Ok(given.into_iter().next()),
+        _ => Err(ErrorCode::InvalidRequest
+            .says("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")),
+    }
+}
+
+/// The URL of the object, as it was addressed.
+fn location(call: &Call<'_>) -> String {
+    let request = call.request();
+    let key = encode(call.key().as_str(), Slash::Escape);
+    match request.style() {
+        Style::Path => format!("http://{}/{}/{key}", request.host(), call.bucket()),
+        Style::VirtualHosted => format!("http://{}/{key}", request.host()),
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
+pub(super) async fn abort(call: &Call<'_>) -> Result<Reply, Error> {
+    let id = upload_id(call)?;
+    let aborted = call.store().abort_upload(call.bucket().clone(), call.key().clone(), id).await;
+    aborted.map_err(|error| of_store(error, call.request()))?;
+    Ok(no_content())
+}

@@ -1,0 +1,73 @@
+//! The key pair a store is given when nobody named one: made once, kept beside the data, readable by its owner.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+use crate::config::{Config, KeyPair, User};
+
+/// The file in the directory of the store: a configuration that holds nothing but users.
+const FILE: &str = "credentials.toml";
+
+/// Where a directory keeps its key pair.
+pub(super) fn path(directory: &Path) -> PathBuf {
+    directory.join(FILE)
+}
+
+/// The kept users of a directory, if it has any.
+///
+/// # Errors
+/// That the file cannot be read.
+pub(super) fn kept(directory: &Path) -> Result<Option<Vec<User>>, Failure> {
+    match path(directory).try_exists()? {
+        true => Ok(Some(Config::read(&path(directory))?.users)),
+        false => Ok(None),
+    }
+}
+
+/// Makes a pair and keeps it.
+///
+/// # Errors
+/// That the file cannot be written.
+pub(super) fn make(directory: &Path) -> Result<User, Failure> {
+    let key =
+        KeyPair { access_key: format!("PS{}", random_text(18, true)?), secret_key: random_text(40, false)? };
+    let user = User { id: "main".to_owned(), display_name: Some("Main".to_owned()), keys: vec![key] };
+    let text = toml::to_string(&std::collections::BTreeMap::from([("users", [&user])]))?;
+    let new = directory.join(format!("{FILE}.new"));
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(new, path(directory))?;
+    Ok(user)
+}
+
+/// Random letters and digits, each equally likely.
+fn random_text(length: usize, upper_case: bool) -> io::Result<String> {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789abcdefghijklmnopqrstuvwxyz";
+    let letters = LETTERS.get(..if upper_case { 36 } else { 62 }).unwrap_or(LETTERS);
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        let mut bytes = [0; 64];
+        getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+        // A byte beyond the letters is dropped, not folded: folding would favour some.
+        let drawn = bytes.iter().filter_map(|byte| letters.get(usize::from(byte & 63)));
+        text.extend(drawn.map(|&letter| char::from(letter)).take(length - text.len()));
+    }
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_of_letters_and_digits() {
+        let text = random_text(40, false).expect("random");
+        assert_eq!(text.len(), 40);
+        assert!(text.bytes().all(|b| b.is_ascii_alphanumeric()));
+        assert!(random_text(18, true).expect("random").bytes().all(|b| !b.is_ascii_lowercase()));
+    }
+}

@@ -1,0 +1,87 @@
+//! The command line: subcommands, and the only place that prints. Here everything is put together.
+
+mod credentials;
+mod healthcheck;
+mod serve;
+mod sign;
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+/// A self-hosted S3 endpoint that takes presigned URLs seriously.
+#[derive(Debug, Parser)]
+#[command(name = "presigned", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve a directory
+    Serve(Box<serve::Arguments>),
+    /// Print a presigned URL
+    Sign(Box<sign::Arguments>),
+    /// Ask a server whether it is up; the exit status says so
+    Healthcheck(healthcheck::Arguments),
+}
+
+/// Runs the command of this process.
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return refuse(&error),
+    };
+    let outcome = match arguments.command {
+        Command::Serve(arguments) => serve::run(*arguments),
+        Command::Sign(arguments) => sign::run(&arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(&arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Help goes out as it is, a mistake as one line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            // Nobody is left to be told that standard output is gone.
+            let _ = error.print();
+            ExitCode::from(u8::from(error.use_stderr()) * 2)
+        }
+        _ => {
+            let text = error.to_string();
+            let line =
+                text.lines().next().unwrap_or_default().trim_start_matches("error: ").trim_end_matches(':');
+            // Missing arguments are named on the lines below.
+            let names: Vec<&str> =
+                text.lines().skip(1).take_while(|line| line.starts_with("  ")).map(str::trim).collect();
+            let named = if names.is_empty() { String::new() } else { format!(": {}", names.join(" ")) };
+            complain(&format!("{line}{named} (see presigned --help)"));
+            ExitCode::from(2)
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "this is where the program speaks")]
+fn complain(error: &dyn Display) {
+    eprintln!("presigned: {error}");
+}
+
+#[expect(clippy::print_stdout, reason = "this is where the program speaks")]
+fn say(text: &dyn Display) {
+    println!("{text}");
+}
+
+/// Why a command failed: one line.
+type Failure = Box<dyn std::error::Error>;

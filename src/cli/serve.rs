@@ -1,0 +1,268 @@
+//! `presigned serve`: configuration in, a running server out.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::ValueEnum;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::{Failure, credentials, say};
+use crate::api;
+use crate::auth::{self, Keyring, SecretKey};
+use crate::clock::Clock;
+use crate::config::{BODY_STALL_MAX, Config, KeyPair, LISTEN_DEFAULT, LogFormat, User};
+use crate::policy::Policy;
+use crate::s3::target::Domains;
+use crate::server::{self, Server};
+use crate::store::{self, Store};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Directory of the store [default: ./data]
+    dir: Option<PathBuf>,
+    /// Address to listen on; repeatable; port 0 picks one [default: 127.0.0.1:9000]
+    #[arg(long, value_name = "ADDR:PORT", env = "PRESIGNED_LISTEN", value_delimiter = ',')]
+    listen: Vec<String>,
+    /// Access key; with none given anywhere, the first start makes a pair
+    #[arg(long, value_name = "K", env = "PRESIGNED_ACCESS_KEY", requires = "secret_key")]
+    access_key: Option<String>,
+    /// Its secret key
+    #[arg(
+        long,
+        value_name = "S",
+        env = "PRESIGNED_SECRET_KEY",
+        hide_env_values = true,
+        requires = "access_key"
+    )]
+    secret_key: Option<String>,
+    /// Region a signature must name; `any` accepts every region [default: us-east-1]
+    #[arg(long, value_name = "NAME", env = "PRESIGNED_REGION")]
+    region: Option<String>,
+    /// Bucket to make at start if it is missing; repeatable
+    #[arg(long, value_name = "NAME", env = "PRESIGNED_BUCKETS", value_delimiter = ',')]
+    bucket: Vec<String>,
+    /// Domain whose subdomains are buckets, beside localhost; repeatable
+    #[arg(long, value_name = "NAME", env = "PRESIGNED_DOMAINS", value_delimiter = ',')]
+    domain: Vec<String>,
+    /// Certificate chain, PEM; HTTP/1.1 and HTTP/2
+    #[arg(long, value_name = "FILE", env = "PRESIGNED_TLS_CERT")]
+    tls_cert: Option<PathBuf>,
+    /// Private key, PEM
+    #[arg(long, value_name = "FILE", env = "PRESIGNED_TLS_KEY")]
+    tls_key: Option<PathBuf>,
+    /// Longest lifetime of a URL, like 30d or 12h [default: 7d for V4, none for V2]
+    #[arg(long, value_name = "DURATION", env = "PRESIGNED_EXPIRES_MAX")]
+    expires_max: Option<String>,
+    /// The same settings and several users, as TOML; flags win
+    #[arg(long, value_name = "FILE.toml", env = "PRESIGNED_CONFIG")]
+    config: Option<PathBuf>,
+    /// Written, with one URL a line, once requests are accepted
+    #[arg(long, value_name = "PATH", env = "PRESIGNED_READY_FILE")]
+    ready_file: Option<PathBuf>,
+    /// How log lines look
+    #[arg(long, value_name = "FORMAT", env = "PRESIGNED_LOG_FORMAT")]
+    log_format: Option<LogFormat>,
+}
+
+impl ValueEnum for LogFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        &[Self::Text, Self::Json]
+    }
+
+    fn to_possible_value(&self) -> Option<clap::builder::PossibleValue> {
+        Some(match self {
+            Self::Text => "text".into(),
+            Self::Json => "json".into(),
+        })
+    }
+}
+
+impl Arguments {
+    /// Flags over file.
+    fn config(self) -> Result<Config, Failure> {
+        let file = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        let pair = self.access_key.zip(self.secret_key);
+        let users = pair.map(|(access_key, secret_key)| main_user(KeyPair { access_key, secret_key }));
+        let flags = Config {
+            dir: self.dir,
+            listen: self.listen,
+            region: self.region,
+            buckets: self.bucket,
+            domains: self.domain,
+            tls_cert: self.tls_cert,
+            tls_key: self.tls_key,
+            expires_max: self.expires_max,
+            ready_file: self.ready_file,
+            log_format: self.log_format,
+            inline_bytes_max: None,
+            users: users.into_iter().collect(),
+        };
+        let config = flags.or(file);
+        config.check_users()?;
+        Ok(config)
+    }
+}
+
+fn main_user(key: KeyPair) -> User {
+    User { id: "main".to_owned(), display_name: Some("Main".to_owned()), keys: vec![key] }
+}
+
+/// Serves until the process is told to stop.
+pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let config = arguments.config()?;
+    let auth = config.auth()?;
+    let tls = config.tls()?;
+    let buckets = config.bucket_names()?;
+    let store = Store::open(config.store())?;
+    // Lines that cannot be written at once are written by a thread of its own; the guard writes the last ones.
+    let _guard = start_log(config.log_format.unwrap_or_default());
+    let (users, origin) = users(&config)?;
+    let (keyring, users) = keyring(&users);
+    let context = api::Context {
+        store,
+        keyring,
+        users,
+        auth,
+        policy: Policy,
+        domains: Domains::new(config.domains.iter().cloned()),
+        clock: Clock::System,
+        settings: api::Settings { region: config.region_name().to_owned(), body_stall_max: BODY_STALL_MAX },
+    };
+    let mut listen = config.listen.clone();
+    if listen.is_empty() {
+        listen.push(LISTEN_DEFAULT.to_owned());
+    }
+    let server = server::Settings { listen, tls };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(&config, Arc::new(context), &server, &buckets, &origin))
+}
+
+async fn serve(
+    config: &Config,
+    context: Arc<api::Context>,
+    settings: &server::Settings,
+    buckets: &[crate::s3::name::BucketName],
+    origin: &Origin,
+) -> Result<(), Failure> {
+    let server = Server::bind(settings).await?;
+    let owner = context.users.first().map(|user| user.id.clone()).unwrap_or_default();
+    for bucket in buckets {
+        match context.store.create_bucket(bucket.clone(), owner.clone(), context.clock.now()).await {
+            Ok(()) | Err(store::Error::BucketExists(_)) => {}
+            Err(error) => return Err(format!("cannot make the bucket {bucket}: {error}").into()),
+        }
+    }
+    let urls = server.urls();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    };
+    let serving = server.serve(context, stop);
+    let told = async {
+        greet(config, &urls, origin);
+        match &config.ready_file {
+            Some(path) => write_ready_file(path, &urls)
+                .map_err(|error| format!("cannot write {}: {error}", path.display()).into()),
+            None => Ok::<(), Failure>(()),
+        }
+    };
+    tokio::pin!(serving);
+    // The sockets are bound, so whoever reads the file is answered, even before the first accept.
+    told.await?;
+    serving.await;
+    Ok(())
+}
+
+/// Where the keys came from, which decides what the greeting says of them.
+enum Origin {
+    Given,
+    Kept,
+    Made(KeyPair),
+}
+
+/// The users: configured ones, else the kept pair, else a new one.
+fn users(config: &Config) -> Result<(Vec<User>, Origin), Failure> {
+    if !config.users.is_empty() {
+        return Ok((config.users.clone(), Origin::Given));
+    }
+    if let Some(kept) = credentials::kept(&config.directory())? {
+        return Ok((kept, Origin::Kept));
+    }
+    let user = credentials::make(&config.directory())?;
+    let key = user.keys.first().cloned().ok_or("a key pair was made without a key")?;
+    Ok((vec![user], Origin::Made(key)))
+}
+
+fn keyring(users: &[User]) -> (Keyring, Vec<Arc<auth::User>>) {
+    let mut known = Vec::new();
+    let mut keys = Vec::new();
+    for user in users {
+        let display_name = user.display_name.clone().unwrap_or_else(|| user.id.clone());
+        let known_user = Arc::new(auth::User { id: user.id.clone(), display_name });
+        for key in &user.keys {
+            let secret = SecretKey::new(key.secret_key.as_str());
+            keys.push(auth::Key::new(key.access_key.as_str(), secret, Arc::clone(&known_user)));
+        }
+        known.push(known_user);
+    }
+    (Keyring::new(keys), known)
+}
+
+fn start_log(format: LogFormat) -> tracing_appender::non_blocking::WorkerGuard {
+    let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
+    let filter = EnvFilter::try_from_env("PRESIGNED_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
+    // A second subscriber in one process would be a mistake of this program; its log then goes to the first.
+    let _ = match format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    guard
+}
+
+/// Written aside and renamed, so that whoever waits for it never reads half of it.
+fn write_ready_file(path: &Path, urls: &[String]) -> std::io::Result<()> {
+    let mut new = path.as_os_str().to_owned();
+    new.push(".new");
+    std::fs::write(&new, format!("{}\n", urls.join("\n")))?;
+    std::fs::rename(new, path)
+}
+
+fn greet(config: &Config, urls: &[String], origin: &Origin) {
+    let directory = config.directory();
+    say(&format!(
+        "presigned {} serves {} at {}",
+        env!("CARGO_PKG_VERSION"),
+        directory.display(),
+        urls.join(", ")
+    ));
+    let url = urls.first().map(String::as_str).unwrap_or_default();
+    match origin {
+        Origin::Given => {}
+        Origin::Kept => say(&format!("keys: {}", credentials::path(&directory).display())),
+        Origin::Made(key) => say(&format!(
+            "
+A key pair was made and is kept in {file}. To use it, paste:
+
+  export AWS_ACCESS_KEY_ID={access}
+  export AWS_SECRET_ACCESS_KEY={secret}
+  export AWS_DEFAULT_REGION={region}
+  export AWS_ENDPOINT_URL={url}
+
+  aws s3 mb s3://my-bucket
+  aws s3 cp README.md s3://my-bucket/
+  curl \"$(aws s3 presign s3://my-bucket/README.md)\"
+",
+            file = credentials::path(&directory).display(),
+            access = key.access_key,
+            secret = key.secret_key,
+            region = config.region_name(),
+        )),
+    }
+}

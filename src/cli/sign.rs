@@ -1,0 +1,200 @@
+//! `presigned sign`: prints a presigned URL, or the curl command that uses it.
+
+use std::path::PathBuf;
+
+use super::{Failure, credentials, say};
+use crate::auth::{Presign, SecretKey, SignVersion};
+use crate::clock::Clock;
+use crate::config::{Config, KeyPair, REGION_DEFAULT, parse_seconds};
+use crate::s3::name::{BucketName, ObjectKey};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// What the URL is for
+    method: Method,
+    /// s3://BUCKET/KEY
+    target: String,
+    /// Lifetime, like 90s, 15m, 12h or 7d
+    #[arg(long, value_name = "DURATION", default_value = "1h")]
+    expires: String,
+    /// URL of the server, as the user of the link reaches it
+    #[arg(long, value_name = "URL", env = "PRESIGNED_ENDPOINT", default_value = "http://127.0.0.1:9000")]
+    endpoint: String,
+    /// Sign with version 2
+    #[arg(long)]
+    v2: bool,
+    /// Header the caller will send, to be signed; repeatable
+    #[arg(long, value_name = "NAME:VALUE")]
+    header: Vec<String>,
+    /// Query parameter to put into the URL; repeatable
+    #[arg(long, value_name = "NAME=VALUE")]
+    query: Vec<String>,
+    /// Print a curl command instead of the URL
+    #[arg(long)]
+    curl: bool,
+    /// Access key
+    #[arg(long, value_name = "K", env = "PRESIGNED_ACCESS_KEY", requires = "secret_key")]
+    access_key: Option<String>,
+    /// Its secret key
+    #[arg(
+        long,
+        value_name = "S",
+        env = "PRESIGNED_SECRET_KEY",
+        hide_env_values = true,
+        requires = "access_key"
+    )]
+    secret_key: Option<String>,
+    /// Configuration file to take the first key from
+    #[arg(long, value_name = "FILE.toml", env = "PRESIGNED_CONFIG")]
+    config: Option<PathBuf>,
+    /// Directory of a store to take its kept key from
+    #[arg(long, value_name = "DIR", default_value = "data")]
+    dir: PathBuf,
+    /// Region [default: that of the configuration, else us-east-1]
+    #[arg(long, value_name = "NAME", env = "PRESIGNED_REGION")]
+    region: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Method {
+    Get,
+    Put,
+    Head,
+    Delete,
+}
+
+impl Method {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+            Self::Head => "HEAD",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    fn curl(self) -> &'static str {
+        match self {
+            Self::Get => "curl",
+            Self::Put => "curl --upload-file FILE",
+            Self::Head => "curl --head",
+            Self::Delete => "curl --request DELETE",
+        }
+    }
+}
+
+/// Prints the URL.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let file = arguments.config.as_deref().map(Config::read).transpose()?;
+    let key = key(arguments, file.as_ref())?;
+    let named = file.as_ref().map(Config::region_name);
+    let region = arguments.region.as_deref().filter(|region| *region != "any").or(named);
+    let (scheme, host, prefix) = endpoint(&arguments.endpoint)?;
+    let headers = pairs(&arguments.header, ':', "header")?;
+    let headers: Vec<_> = headers
+        .into_iter()
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
+        .collect();
+    let query = pairs(&arguments.query, '=', "query")?;
+    let path = format!("{prefix}{}", target(&arguments.target)?);
+    let url = Presign {
+        version: if arguments.v2 { SignVersion::V2 } else { SignVersion::V4 },
+        method: arguments.method.name(),
+        scheme: &scheme,
+        host: &host,
+        path: &path,
+        query: &query,
+        headers: &headers,
+        access_key: &key.access_key,
+        secret: &SecretKey::new(key.secret_key.as_str()),
+        region: region.unwrap_or(REGION_DEFAULT),
+        expires_seconds: parse_seconds(&arguments.expires)?,
+        now: Clock::System.now(),
+    }
+    .url();
+    if !arguments.curl {
+        say(&url);
+        return Ok(());
+    }
+    let flags: Vec<String> = headers
+        .iter()
+        .map(|(name, value)| format!(" --header {}", quoted(&format!("{name}: {value}"))))
+        .collect();
+    say(&format!("{}{} {}", arguments.method.curl(), flags.concat(), quoted(&url)));
+    Ok(())
+}
+
+/// The key to sign with: flags, then the configuration, then the one a store keeps.
+fn key(arguments: &Arguments, file: Option<&Config>) -> Result<KeyPair, Failure> {
+    if let (Some(access_key), Some(secret_key)) = (&arguments.access_key, &arguments.secret_key) {
+        return Ok(KeyPair { access_key: access_key.clone(), secret_key: secret_key.clone() });
+    }
+    let users = match file {
+        Some(file) if !file.users.is_empty() => file.users.clone(),
+        _ => credentials::kept(&arguments.dir)?.unwrap_or_default(),
+    };
+    let first = users.into_iter().flat_map(|user| user.keys).next();
+    first.ok_or_else(|| {
+        let text = "no key to sign with: give --access-key and --secret-key, --config, or --dir of a store";
+        text.into()
+    })
+}
+
+/// Scheme, host with its port unless it is the scheme's own, and path without a slash at the end.
+fn endpoint(url: &str) -> Result<(String, String, String), Failure> {
+    let uri: http::Uri = url.parse().map_err(|error| format!("{url:?} is not a URL: {error}"))?;
+    let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(format!("{url:?} is not an http or https URL").into());
+    };
+    let own_port = if scheme == "http" { ":80" } else { ":443" };
+    let host = authority.as_str().trim_end_matches(own_port).to_ascii_lowercase();
+    Ok((scheme.to_owned(), host, uri.path().trim_end_matches('/').to_owned()))
+}
+
+/// The path of `s3://BUCKET/KEY`.
+fn target(text: &str) -> Result<String, Failure> {
+    let malformed = || format!("{text:?} is not of the form s3://BUCKET/KEY");
+    let rest = text.strip_prefix("s3://").ok_or_else(malformed)?;
+    let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+    let bucket = BucketName::parse(bucket).ok_or_else(|| format!("{bucket:?} is not a valid bucket name"))?;
+    let key = ObjectKey::parse(key).map_err(|_| malformed())?;
+    Ok(format!("/{bucket}/{key}"))
+}
+
+fn pairs(texts: &[String], separator: char, what: &str) -> Result<Vec<(String, String)>, Failure> {
+    let split = |text: &String| {
+        let pair = text.split_once(separator).filter(|(name, _)| !name.trim().is_empty());
+        pair.map(|(name, value)| (name.trim().to_owned(), value.to_owned()))
+            .ok_or_else(|| format!("--{what} {text:?} has no '{separator}'").into())
+    };
+    texts.iter().map(split).collect()
+}
+
+/// For a shell.
+fn quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoints() {
+        let parse = |url| endpoint(url).ok();
+        let expect = |s: &str, h: &str, p: &str| Some((s.to_owned(), h.to_owned(), p.to_owned()));
+        assert_eq!(parse("http://H:9000/"), expect("http", "h:9000", ""));
+        assert_eq!(parse("https://h:443"), expect("https", "h", ""));
+        assert_eq!(parse("http://h/s3/"), expect("http", "h", "/s3"));
+        assert_eq!(parse("ftp://h"), None);
+        assert_eq!(parse("h"), None);
+    }
+
+    #[test]
+    fn targets() {
+        assert_eq!(target("s3://abc/a/b c").ok().as_deref(), Some("/abc/a/b c"));
+        for text in ["abc/k", "s3://abc", "s3://abc/", "s3://A/k"] {
+            assert!(target(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The configuration: file and flags in, each module's own settings out. Flags win.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::auth::{self, RegionRule};
+use crate::s3::name::BucketName;
+use crate::server::TlsFiles;
+use crate::store;
+
+/// Where to listen if nothing is said.
+pub const LISTEN_DEFAULT: &str = "127.0.0.1:9000";
+/// The region if none is named.
+pub const REGION_DEFAULT: &str = "us-east-1";
+/// The word for every region.
+const REGION_ANY: &str = "any";
+/// How long a body may stand still.
+pub const BODY_STALL_MAX: Duration = Duration::from_secs(60);
+
+/// A configuration as it is written, in a file or as flags; what is absent is left to the other.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The directory of the store.
+    pub dir: Option<PathBuf>,
+    #[serde(default)]
+    pub listen: Vec<String>,
+    pub region: Option<String>,
+    /// Buckets to be made at start.
+    #[serde(default)]
+    pub buckets: Vec<String>,
+    /// Domains whose subdomains are buckets.
+    #[serde(default)]
+    pub domains: Vec<String>,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// Like `7d`.
+    pub expires_max: Option<String>,
+    pub ready_file: Option<PathBuf>,
+    pub log_format: Option<LogFormat>,
+    /// Bodies up to this many bytes are kept in the index.
+    pub inline_bytes_max: Option<u64>,
+    #[serde(default)]
+    pub users: Vec<User>,
+}
+
+/// A user and their keys.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct User {
+    /// The canonical id that answers show.
+    pub id: String,
+    pub display_name: Option<String>,
+    #[serde(default)]
+    pub keys: Vec<KeyPair>,
+}
+
+/// An access key and its secret.
+#[derive(Clone, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyPair {
+    pub access_key: String,
+    pub secret_key: String,
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPair").field("access_key", &self.access_key).finish_non_exhaustive()
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
+}
+
+/// What is wrong with a configuration; one line.
+#[derive(Debug)]
+pub struct Error(String);
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Config {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// That it cannot be read, or what is wrong in it and on which line.
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Error(format!("cannot read {}: {error}", path.display())))?;
+        toml::from_str(&text).map_err(|error| {
+            let line = error.span().map_or(1, |span| {
+                text.get(..span.start).unwrap_or_default().bytes().filter(|byte| *byte == b'\n').count() + 1
+            });
+            Error(format!("{} line {line}: {}", path.display(), error.message()))
+        })
+    }
+
+    /// This configuration where it says something, else `other`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        fn list<T>(one: Vec<T>, other: Vec<T>) -> Vec<T> {
+            if one.is_empty() { other } else { one }
+        }
+        Self {
+            dir: self.dir.or(other.dir),
+            listen: list(self.listen, other.listen),
+            region: self.region.or(other.region),
+            buckets: list(self.buckets, other.buckets),
+            domains: list(self.domains, other.domains),
+            tls_cert: self.tls_cert.or(other.tls_cert),
+            tls_key: self.tls_key.or(other.tls_key),
+            expires_max: self.expires_max.or(other.expires_max),
+            ready_file: self.ready_file.or(other.ready_file),
+            log_format: self.log_format.or(other.log_format),
+            inline_bytes_max: self.inline_bytes_max.or(other.inline_bytes_max),
+            users: list(self.users, other.users),
+        }
+    }
+
+    /// The directory of the store.
+    pub fn directory(&self) -> PathBuf {
+        self.dir.clone().unwrap_or_else(|| PathBuf::from("data"))
+    }
+
+    /// The region that buckets are in.
+    pub fn region_name(&self) -> &str {
+        match self.region.as_deref() {
+            None | Some(REGION_ANY) => REGION_DEFAULT,
+            Some(region) => region,
+        }
+    }
+
+    /// How strict signatures are judged.
+    ///
+    /// # Errors
+    /// That `expires-max` is no duration.
+    pub fn auth(&self) -> Result<auth::Settings, Error> {
+        let region = match self.region.as_deref() {
+            Some(REGION_ANY) => RegionRule::Any,
+            _ => RegionRule::Only(self.region_name().to_owned()),
+        };
+        let defaults = auth::Settings { region, ..auth::Settings::default() };
+        let Some(text) = &self.expires_max else {
+            return Ok(defaults);
+        };
+        let seconds = parse_seconds(text)?;
+        Ok(auth::Settings {
+            expires_v4_seconds_max: seconds,
+            expires_v2_seconds_max: Some(seconds),
+            ..defaults
+        })
+    }
+
+    /// How objects are stored.
+    pub fn store(&self) -> store::Settings {
+        let inline_bytes_max = self.inline_bytes_max.unwrap_or(store::Settings::INLINE_BYTES_DEFAULT);
+        store::Settings { directory: self.directory(), inline_bytes_max }
+    }
+
+    /// The files of TLS.
+    ///
+    /// # Errors
+    /// That one is named without the other.
+    pub fn tls(&self) -> Result<Option<TlsFiles>, Error> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => {
+                Ok(Some(TlsFiles { certificate: certificate.clone(), key: key.clone() }))
+            }
+            (None, None) => Ok(None),
+            _ => Err(Error("tls-cert and tls-key are given together or not at all".to_owned())),
+        }
+    }
+
+    /// The buckets to be made at start.
+    ///
+    /// # Errors
+    /// That a name is none.
+    pub fn bucket_names(&self) -> Result<Vec<BucketName>, Error> {
+        let parse = |name: &String| {
+            BucketName::parse(name).ok_or_else(|| Error(format!("{name:?} is not a valid bucket name")))
+        };
+        self.buckets.iter().map(parse).collect()
+    }
+
+    /// Checks what must hold of users: an id each, and no access key twice.
+    ///
+    /// # Errors
+    /// What does not hold.
+    pub fn check_users(&self) -> Result<(), Error> {
+        let mut keys = HashSet::new();
+        let mut ids = HashSet::new();
+        for user in &self.users {
+            if user.id.is_empty() || !ids.insert(&user.id) {
+                return Err(Error(format!("the user id {:?} is empty or given twice", user.id)));
+            }
+            for key in &user.keys {
+                check_key(key)?;
+                if !keys.insert(&key.access_key) {
+                    return Err(Error(format!("the access key {:?} is given twice", key.access_key)));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Checks the form of a key pair.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_key(key: &KeyPair) -> Result<(), Error> {
+    let graphic = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !graphic(&key.access_key) || key.access_key.contains([':', ',']) {
+        return Err(Error(format!("{:?} is not a usable access key", key.access_key)));
+    }
+    if !graphic(&key.secret_key) {
+        return Err(Error(format!("the secret key of {:?} is empty or not ASCII", key.access_key)));
+    }
+    Ok(())
+}
+
+/// Parses a duration like `7d`, `12h` or `3600` (seconds) into whole seconds.
+///
+/// # Errors
+/// That it is none, or zero.
+pub fn parse_seconds(text: &str) -> Result<i64, Error> {
+    let seconds = match text.parse::<u64>() {
+        Ok(seconds) => Some(seconds),
+        Err(_) => humantime::parse_duration(text).ok().map(|duration| duration.as_secs()),
+    };
+    seconds
+        .and_then(|seconds| i64::try_from(seconds).ok())
+        .filter(|seconds| (1..=i64::from(i32::MAX)).contains(seconds))
+        .ok_or_else(|| Error(format!("{text:?} is not a duration: write 90s, 15m, 12h or 7d")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_win() {
+        let file: Config =
+            toml::from_str("region = \"eu\"\nbuckets = [\"one\"]\nexpires_max = \"30d\"").expect("valid");
+        let flags = Config { region: Some("any".into()), ..Config::default() };
+        let config = flags.or(file);
+        assert_eq!(config.auth().expect("valid").region, RegionRule::Any);
+        assert_eq!(config.auth().expect("valid").expires_v2_seconds_max, Some(2_592_000));
+        assert_eq!(config.region_name(), REGION_DEFAULT);
+        assert_eq!(config.buckets, ["one"]);
+    }
+
+    #[test]
+    fn durations() {
+        for (text, seconds) in [("7d", 604_800), ("1h", 3600), ("3600", 3600), ("1h 30m", 5400)] {
+            assert_eq!(parse_seconds(text).ok(), Some(seconds), "{text}");
+        }
+        for text in ["", "0", "-1", "soon", "1.5.5d"] {
+            assert!(parse_seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn users_are_checked() {
+        let text = "[[users]]\nid = \"a\"\nkeys = [{ access_key = \"K\", secret_key = \"s\" }, { access_key = \"K\", secret_key = \"t\" }]";
+        let config: Config = toml::from_str(text).expect("well-formed");
+        assert!(config.check_users().is_err());
+        assert!(!format!("{config:?}").contains("secret_key"));
+        assert!(toml::from_str::<Config>("regoin = \"eu\"").is_err());
+    }
+}

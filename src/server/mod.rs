@@ -1,0 +1,218 @@
+//! Sockets, TLS and hyper: one accept loop, its limits and its end.
+
+mod tls;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+
+use crate::admin;
+use crate::api::{self, Context, Reply};
+
+/// Most connections at once; more wait in the backlog.
+pub const CONNECTIONS_MAX: usize = 16_384;
+/// Longest time from the first byte of a head to its last, and from one request to the next.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
+/// Longest TLS handshake.
+const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
+/// Most requests at once on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 128;
+/// What one HTTP/2 stream, and all of a connection, may send ahead.
+const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
+/// Most header bytes that HTTP/2 decodes; beyond what the request parser accepts, so that it can say so.
+const HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
+/// How long requests may go on after the server was told to stop.
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+/// Pause after a failed accept: usually there are no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Where to listen.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// `host:port` each.
+    pub listen: Vec<String>,
+    pub tls: Option<TlsFiles>,
+}
+
+/// Certificate chain and private key, both PEM.
+#[derive(Clone, Debug)]
+pub struct TlsFiles {
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// Why the server cannot start; one line.
+#[derive(Debug)]
+pub enum Error {
+    Listen(String, io::Error),
+    Tls(PathBuf, String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
+            Self::Tls(path, error) => write!(f, "cannot use {} for TLS: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Sockets that are bound, and not yet served.
+pub struct Server {
+    listeners: Vec<TcpListener>,
+    tls: Option<TlsAcceptor>,
+}
+
+impl Server {
+    /// Binds every address.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub async fn bind(settings: &Settings) -> Result<Self, Error> {
+        let tls = settings.tls.as_ref().map(tls::acceptor).transpose()?;
+        let mut listeners = Vec::new();
+        for address in &settings.listen {
+            let listener = TcpListener::bind(address).await;
+            listeners.push(listener.map_err(|error| Error::Listen(address.clone(), error))?);
+        }
+        Ok(Self { listeners, tls })
+    }
+
+    /// The addresses in the form of URLs, ports filled in.
+    pub fn urls(&self) -> Vec<String> {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        let addresses = self.listeners.iter().filter_map(|listener| listener.local_addr().ok());
+        addresses.map(|address| format!("{scheme}://{address}")).collect()
+    }
+
+    /// Serves until `stop` is done, then lets requests end for a while.
+    pub async fn serve(self, context: Arc<Context>, stop: impl Future<Output = ()>) {
+        let graceful = Arc::new(GracefulShutdown::new());
+        let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let mut loops = tokio::task::JoinSet::new();
+        for listener in self.listeners {
+            let connections = Connections {
+                context: Arc::clone(&context),
+                tls: self.tls.clone(),
+                graceful: Arc::clone(&graceful),
+                slots: Arc::clone(&slots),
+            };
+            loops.spawn(connections.accept(listener));
+        }
+        stop.await;
+        loops.shutdown().await;
+        if let Ok(graceful) = Arc::try_unwrap(graceful) {
+            // Whoever is not done by then is cut off.
+            let _ = tokio::time::timeout(DRAIN_TIME_MAX, graceful.shutdown()).await;
+        }
+    }
+}
+
+/// What every accepted connection is served with.
+struct Connections {
+    context: Arc<Context>,
+    tls: Option<TlsAcceptor>,
+    graceful: Arc<GracefulShutdown>,
+    slots: Arc<Semaphore>,
+}
+
+impl Connections {
+    /// Accepts for ever: a failed accept is a pause, not an end.
+    async fn accept(self, listener: TcpListener) {
+        loop {
+            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
+                return;
+            };
+            let (stream, peer) = match listener.accept().await {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "accepting a connection failed");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            // Answers are written whole; waiting to fill packets only costs time.
+            let _ = stream.set_nodelay(true);
+            let context = Arc::clone(&self.context);
+            let watcher = self.graceful.watcher();
+            let tls = self.tls.clone();
+            tokio::spawn(async move {
+                match tls {
+                    None => connection(stream, peer, context, watcher).await,
+                    Some(tls) => encrypted(tls, stream, peer, context, watcher).await,
+                }
+                drop(slot);
+            });
+        }
+    }
+}
+
+type Watcher = hyper_util::server::graceful::Watcher;
+
+async fn encrypted(
+    tls: TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+    context: Arc<Context>,
+    watcher: Watcher,
+) {
+    match tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
+        Ok(Ok(stream)) => connection(stream, peer, context, watcher).await,
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+        Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+    }
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    context: Arc<Context>,
+    watcher: Watcher,
+) {
+    let mut builder = Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX).half_close(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS_MAX)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_header_list_size(HEADER_LIST_BYTES_MAX);
+    let service = service_fn(move |request: http::Request<Incoming>| {
+        let context = Arc::clone(&context);
+        async move { Ok::<Reply, Infallible>(dispatch(context, request, peer).await) }
+    });
+    let served = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await;
+    if let Err(error) = served {
+        tracing::debug!(%peer, error, "connection ended");
+    }
+}
+
+async fn dispatch(context: Arc<Context>, request: http::Request<Incoming>, peer: SocketAddr) -> Reply {
+    if request.uri().path().starts_with(admin::PREFIX) {
+        let header = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
+        let host = request.uri().authority().map(http::uri::Authority::as_str).or(header).unwrap_or_default();
+        // In a bucket of its own host name the path is a key like any other.
+        if !context.domains.names_bucket(host) {
+            return admin::handle(request.method(), request.uri().path());
+        }
+    }
+    api::handle(context, request, peer).await
+}

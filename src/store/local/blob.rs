@@ -1,0 +1,258 @@
+//! Bodies: written once, immutable ever after, read through mappings.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use memmap2::MmapOptions;
+
+use super::layout::{BlobId, Layout};
+use super::medium::{Medium, NewFile};
+use super::record::{Segment, slice};
+use crate::auth::BodyProof;
+use crate::store::Error;
+
+/// Reads up to this size are copied; larger ones are mapped.
+const COPY_BYTES_MAX: u64 = 128 * 1024;
+/// First mapped window of a read, so that the first byte leaves soon.
+const FIRST_WINDOW_BYTES: u64 = 1024 * 1024;
+/// Every further window: large enough that a hop to a blocking thread costs nothing, small enough that 1,000
+/// slow readers do not hold the page cache.
+const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
+/// Start of a mapping in its file must be a multiple of this.
+const PAGE_BYTES: u64 = 4096;
+
+/// A body that is written, but that no record refers to yet. Dropped, it vanishes.
+#[derive(Debug)]
+pub(super) struct NewBlob {
+    id: BlobId,
+    file: Box<dyn NewFile>,
+}
+
+impl NewBlob {
+    pub(super) fn create(layout: &Layout, medium: &dyn Medium) -> io::Result<Self> {
+        let id = BlobId::random()?;
+        let file = medium.create(&layout.incoming(), &id.to_string())?;
+        Ok(Self { id, file })
+    }
+
+    pub(super) fn id(&self) -> BlobId {
+        self.id
+    }
+
+    pub(super) fn link(&mut self, layout: &Layout) -> io::Result<()> {
+        self.file.link(&layout.incoming_blob(self.id))
+    }
+}
+
+/// Takes in a body on blocking threads.
+#[derive(Debug)]
+pub struct Writer {
+    content: NewContent,
+    written: u64,
+}
+
+#[derive(Debug)]
+pub(super) enum NewContent {
+    Inline(Vec<u8>),
+    Blob(NewBlob),
+}
+
+impl Writer {
+    /// A writer of a body that goes into the index.
+    pub(super) fn inline(length: usize) -> Self {
+        Self { content: NewContent::Inline(Vec::with_capacity(length)), written: 0 }
+    }
+
+    /// A writer of a body that gets a file.
+    pub(super) fn blob(blob: NewBlob) -> Self {
+        Self { content: NewContent::Blob(blob), written: 0 }
+    }
+
+    /// Whether writing never blocks.
+    pub fn is_inline(&self) -> bool {
+        matches!(self.content, NewContent::Inline(_))
+    }
+
+    /// Appends bytes.
+    ///
+    /// # Errors
+    /// [`Error::NoSpace`], [`Error::Io`].
+    pub fn write(&mut self, data: &[Bytes]) -> Result<(), Error> {
+        self.written += data.iter().map(|piece| piece.len() as u64).sum::<u64>();
+        match &mut self.content {
+            NewContent::Inline(body) => data.iter().for_each(|piece| body.extend_from_slice(piece)),
+            NewContent::Blob(blob) => blob.file.append(data)?,
+        }
+        Ok(())
+    }
+
+    /// Ends the body and makes it durable. The proof must be of as many bytes as were written.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub fn finish(mut self, proof: BodyProof) -> Result<Received, Error> {
+        if proof.size() != self.written {
+            let text = format!("{} bytes were proved, {} written", proof.size(), self.written);
+            return Err(io::Error::other(text).into());
+        }
+        if let NewContent::Blob(blob) = &mut self.content {
+            blob.file.sync()?;
+        }
+        Ok(Received { proof, content: self.content })
+    }
+}
+
+/// A body that arrived whole and is durable, with its proof: what alone can be published.
+///
+/// ```compile_fail
+/// let received = presigned::store::Received { proof: todo!(), content: todo!() };
+/// ```
+#[derive(Debug)]
+pub struct Received {
+    pub(super) proof: BodyProof,
+    pub(super) content: NewContent,
+}
+
+/// Blobs that are being read and must stay.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Pins(Arc<Mutex<HashMap<BlobId, usize>>>);
+
+impl Pins {
+    /// Keeps the blobs of these segments until the guard goes.
+    pub(super) fn pin(&self, segments: Vec<Segment>) -> Pinned {
+        let mut pins = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for segment in &segments {
+            *pins.entry(segment.blob()).or_insert(0) += 1;
+        }
+        Pinned { guard: Arc::new(Guard { segments, pins: self.clone() }) }
+    }
+
+    /// Whether somebody reads this blob.
+    pub(super) fn holds(&self, blob: BlobId) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&blob)
+    }
+}
+
+/// The blobs of a body, kept for as long as this lives.
+#[derive(Clone, Debug)]
+pub struct Pinned {
+    guard: Arc<Guard>,
+}
+
+#[derive(Debug)]
+struct Guard {
+    segments: Vec<Segment>,
+    pins: Pins,
+}
+
+impl Pinned {
+    pub(super) fn segments(&self) -> &[Segment] {
+        &self.guard.segments
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let mut pins = self.pins.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for segment in &self.segments {
+            if let Some(count) = pins.get_mut(&segment.blob()) {
+                *count -= 1;
+                if *count == 0 {
+                    pins.remove(&segment.blob());
+                }
+            }
+        }
+    }
+}
+
+/// Reads a body, or a run of it, window by window; every call blocks.
+#[derive(Debug)]
+pub struct BlobReader {
+    layout: Layout,
+    medium: Arc<dyn Medium>,
+    /// Keeps the files in place until the last one is open.
+    _pinned: Pinned,
+    segments: std::vec::IntoIter<Segment>,
+    /// The segment being read: its file, and what is left of it.
+    current: Option<(File, Segment)>,
+    window: u64,
+}
+
+impl BlobReader {
+    pub(super) fn new(
+        layout: Layout,
+        medium: Arc<dyn Medium>,
+        pinned: Pinned,
+        offset: u64,
+        length: u64,
+    ) -> Self {
+        let segments = slice(pinned.segments(), offset, length).into_iter();
+        Self { layout, medium, _pinned: pinned, segments, current: None, window: FIRST_WINDOW_BYTES }
+    }
+
+    /// The next window; `None` at the end.
+    ///
+    /// # Errors
+    /// The file system's; a file shorter than recorded is `UnexpectedEof`.
+    pub fn next_window(&mut self) -> io::Result<Option<Bytes>> {
+        let (file, segment) = match self.current.take() {
+            Some(current) => current,
+            None => match self.segments.next() {
+                Some(segment) => (self.open(&segment)?, segment),
+                None => return Ok(None),
+            },
+        };
+        let length = segment.length.min(self.window);
+        let bytes = read_window(&file, segment.offset, length)?;
+        self.window = WINDOW_BYTES;
+        if segment.length > length {
+            let rest = Segment::new(segment.blob(), segment.offset + length, segment.length - length);
+            self.current = Some((file, rest));
+        }
+        Ok(Some(bytes))
+    }
+
+    /// Opens a blob where it is: in its place, or for a moment still in the incoming folder.
+    fn open(&self, segment: &Segment) -> io::Result<File> {
+        let blob = segment.blob();
+        let (place, incoming) = (self.layout.blob(blob), self.layout.incoming_blob(blob));
+        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let file = match self.medium.open(&place) {
+            Err(error) if missing(&error) => match self.medium.open(&incoming) {
+                // It was moved between the two looks.
+                Err(error) if missing(&error) => self.medium.open(&place),
+                other => other,
+            },
+            other => other,
+        }?;
+        // A mapping beyond the end of a file is a trap, so the length is checked before anything is mapped.
+        if file.metadata()?.len() < segment.offset + segment.length {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("blob {blob} is too short")));
+        }
+        Ok(file)
+    }
+}
+
+fn read_window(file: &File, offset: u64, length: u64) -> io::Result<Bytes> {
+    let bytes = usize::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
+    if length <= COPY_BYTES_MAX {
+        let mut buffer = vec![0; bytes];
+        file.read_exact_at(&mut buffer, offset)?;
+        return Ok(buffer.into());
+    }
+    let skip = offset % PAGE_BYTES;
+    let skip_bytes = usize::try_from(skip).map_err(|_| io::ErrorKind::InvalidInput)?;
+    let mut options = MmapOptions::new();
+    // Populating reads the window in here, on a blocking thread, so that no worker waits for the disk.
+    options.offset(offset - skip).len(bytes + skip_bytes).populate();
+    #[expect(unsafe_code, reason = "large bodies are served from mappings, without a copy")]
+    // SAFETY: the mapping is shared and read-only. Blobs are immutable: they are linked when complete, and only
+    // ever unlinked, which keeps mapped pages alive; the store's lock keeps other instances away. The window
+    // lies within the file, whose length `open` has checked.
+    let mapping = unsafe { options.map(file)? };
+    Ok(Bytes::from_owner(mapping).slice(skip_bytes..))
+}

@@ -1,0 +1,215 @@
+//! The committer: one thread that applies all changes, in batches, each batch made durable by one commit.
+//!
+//! A change is a function of the transaction. Changes are applied one after the other, so that each sees what
+//! the one before it did and conditions are decided without locks. All are answered after the commit. A change
+//! decides before it writes: one that gives an error has changed nothing.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+use super::blob::NewBlob;
+use super::index::{Index, Transaction};
+use super::layout::{BlobId, Layout};
+use super::medium::Medium;
+use super::reclaim::Notice;
+use crate::store::Error;
+
+/// Most changes in one commit.
+const BATCH_CHANGES_MAX: usize = 256;
+
+/// Tells whoever asked; an error means that the commit failed.
+type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
+/// Applies a change, unless it is given the reason not to; gives the answer, and the error if the whole batch
+/// must not be committed.
+type Apply = Box<dyn FnOnce(Result<&mut Transaction<'_>, Error>) -> (Answer, Option<Error>) + Send>;
+/// Blobs that a batch published, and those it released.
+type Outcome = (Vec<BlobId>, Vec<BlobId>);
+
+/// A change waiting for its turn.
+struct Change {
+    /// What it brings; linked before and made permanent after the commit.
+    blob: Option<NewBlob>,
+    apply: Apply,
+    /// Why it is not to be applied.
+    refused: Option<Error>,
+}
+
+/// The way to the committer.
+#[derive(Clone, Debug)]
+pub(super) struct Committer {
+    changes: Sender<Change>,
+}
+
+impl Committer {
+    /// Starts the thread, which ends when the last handle is gone. `reclaim` hears of blobs that are garbage.
+    pub(super) fn start(
+        index: Index,
+        layout: Layout,
+        medium: Arc<dyn Medium>,
+        reclaim: Sender<Notice>,
+    ) -> std::io::Result<(Self, JoinHandle<()>)> {
+        let (sender, receiver) = channel();
+        let worker = Worker { index, layout, medium, reclaim };
+        let thread = std::thread::Builder::new()
+            .name("presigned-commit".to_owned())
+            .spawn(move || worker.run(&receiver))?;
+        Ok((Self { changes: sender }, thread))
+    }
+
+    /// Carries out a change; when this returns, it is durable or has not happened.
+    pub(super) async fn commit<T: Send + 'static>(
+        &self,
+        blob: Option<NewBlob>,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.enqueue(blob, change).await.unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// The same from a thread of the store.
+    pub(super) fn commit_blocking<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        self.enqueue(None, change).blocking_recv().unwrap_or_else(|_| Err(stopped()))
+    }
+
+    fn enqueue<T: Send + 'static>(
+        &self,
+        blob: Option<NewBlob>,
+        change: impl FnOnce(&mut Transaction<'_>) -> Result<T, Error> + Send + 'static,
+    ) -> oneshot::Receiver<Result<T, Error>> {
+        let (answer, receiver) = oneshot::channel();
+        let apply: Apply = Box::new(move |transaction| {
+            let (result, fatal) = match transaction {
+                Ok(transaction) => {
+                    let result = change(transaction);
+                    let fatal = match &result {
+                        Err(error @ (Error::Io(_) | Error::Index(_) | Error::NoSpace)) => Some(error.clone()),
+                        _ => None,
+                    };
+                    (result, fatal)
+                }
+                Err(refused) => (Err(refused), None),
+            };
+            let answer: Answer = Box::new(move |failure| {
+                // Whoever asked may be gone: the change stands all the same.
+                let _ = answer.send(failure.map_or(result, Err));
+            });
+            (answer, fatal)
+        });
+        // A send fails only if the committer has ended: the receiver then hears that nobody answers.
+        let _ = self.changes.send(Change { blob, apply, refused: None });
+        receiver
+    }
+}
+
+fn stopped() -> Error {
+    Error::Index("the committer has ended".to_owned())
+}
+
+struct Worker {
+    index: Index,
+    layout: Layout,
+    medium: Arc<dyn Medium>,
+    reclaim: Sender<Notice>,
+}
+
+impl Worker {
+    fn run(&self, changes: &Receiver<Change>) {
+        while let Ok(first) = changes.recv() {
+            let mut batch = vec![first];
+            while batch.len() < BATCH_CHANGES_MAX
+                && let Ok(next) = changes.try_recv()
+            {
+                batch.push(next);
+            }
+            self.carry_out(batch);
+        }
+    }
+
+    /// Links the blobs, applies and commits the batch, moves the blobs into place, answers.
+    fn carry_out(&self, mut batch: Vec<Change>) {
+        let linked = self.link_blobs(&mut batch);
+        let mut answers = Vec::with_capacity(batch.len());
+        let outcome = self.apply(batch, &mut answers);
+        let published = match &outcome {
+            Ok((published, _)) => published.iter().copied().collect(),
+            Err(_) => HashSet::new(),
+        };
+        for blob in linked {
+            self.settle(blob, published.contains(&blob));
+        }
+        let (failure, released) = match outcome {
+            Ok((_, released)) => (None, released),
+            Err(error) => (Some(error), Vec::new()),
+        };
+        for answer in answers {
+            answer(failure.clone());
+        }
+        if !released.is_empty() {
+            // If the reclaimer has ended, the next start finds the garbage in the index.
+            let _ = self.reclaim.send(Notice::Garbage(released));
+        }
+    }
+
+    /// Gives every blob of the batch its incoming name, and makes those names durable with one sync.
+    fn link_blobs(&self, batch: &mut [Change]) -> Vec<BlobId> {
+        let mut linked = Vec::new();
+        for change in batch.iter_mut() {
+            if let Some(mut blob) = change.blob.take() {
+                match blob.link(&self.layout) {
+                    Ok(()) => linked.push(blob.id()),
+                    Err(error) => change.refused = Some(error.into()),
+                }
+            }
+        }
+        if !linked.is_empty()
+            && let Err(error) = self.medium.sync_folder(&self.layout.incoming())
+        {
+            let error = Error::from(error);
+            batch.iter_mut().for_each(|change| change.refused = Some(error.clone()));
+        }
+        linked
+    }
+
+    /// Applies the batch in order and commits it.
+    fn apply(&self, batch: Vec<Change>, answers: &mut Vec<Answer>) -> Result<Outcome, Error> {
+        let mut transaction = self.index.write();
+        let mut failure = None;
+        for change in batch {
+            let input = match (&mut transaction, &failure, change.refused) {
+                (_, _, Some(refused)) => Err(refused),
+                (_, Some(failure), None) => Err(Error::clone(failure)),
+                (Err(error), None, None) => Err(error.clone()),
+                (Ok(transaction), None, None) => Ok(transaction),
+            };
+            let (answer, fatal) = (change.apply)(input);
+            answers.push(answer);
+            failure = failure.or(fatal);
+        }
+        let Transaction { raw, published, released, .. } = transaction?;
+        match failure {
+            Some(error) => Err(error),
+            None => {
+                raw.commit()?;
+                Ok((published, released))
+            }
+        }
+    }
+
+    /// A blob that was published goes to its place, any other goes away. If either fails, start-up does it.
+    fn settle(&self, blob: BlobId, published: bool) {
+        let incoming = self.layout.incoming_blob(blob);
+        let done = match published {
+            true => self.medium.rename(&incoming, &self.layout.blob(blob)),
+            false => self.medium.remove(&incoming),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%blob, %error, "a blob stays in the incoming folder until the next start");
+        }
+    }
+}

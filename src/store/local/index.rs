@@ -1,0 +1,265 @@
+//! The index: LMDB, its tables, and what a transaction can do to them.
+//!
+//! | table | key | value |
+//! | --- | --- | --- |
+//! | `buckets` | name | [`BucketRecord`] |
+//! | `objects` | bucket id (4 bytes), key | [`ObjectRecord`] and an inline body |
+//! | `uploads` | bucket id, key, NUL, upload id (16 bytes) | `UploadRecord` |
+//! | `parts` | upload id, part number (2 bytes) | `PartRecord` |
+//! | `blobs` | blob id (16 bytes) | [`BlobRecord`]: every blob that a record refers to |
+//! | `garbage` | blob id | nothing: blobs whose files are to be removed |
+//! | `counters` | name | a number |
+//!
+//! Numbers in keys are big-endian, so that byte order is their order.
+
+use std::ops::Bound;
+use std::path::Path;
+
+use heed::types::Bytes as Raw;
+use heed::{Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithTls};
+
+use super::layout::BlobId;
+use super::record::{BlobRecord, BucketRecord, ObjectRecord, Segment, decode, encode};
+use crate::s3::name::{BucketName, ObjectKey, PartNumber, UploadId};
+use crate::store::Error;
+
+/// Address space for the index; disk space is used as it grows.
+const MAP_BYTES: usize = 1 << 40;
+/// Most threads that read at once: the workers and the blocking threads of the runtime.
+const READERS_MAX: u32 = 2048;
+
+pub(super) type Table = Database<Raw, Raw>;
+pub(super) type ReadTransaction<'i> = RoTxn<'i, WithTls>;
+
+impl From<heed::Error> for Error {
+    fn from(error: heed::Error) -> Self {
+        match error {
+            heed::Error::Io(error) => error.into(),
+            heed::Error::Mdb(heed::MdbError::MapFull) => Self::NoSpace,
+            other => Self::Index(other.to_string()),
+        }
+    }
+}
+
+/// The open index.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    environment: Env<WithTls>,
+    pub buckets: Table,
+    pub objects: Table,
+    pub uploads: Table,
+    pub parts: Table,
+    pub blobs: Table,
+    pub garbage: Table,
+    counters: Table,
+}
+
+impl Index {
+    /// Opens the index in `folder`, making its tables if it is new.
+    pub(super) fn open(folder: &Path) -> Result<Self, heed::Error> {
+        let mut options = EnvOpenOptions::new();
+        options.map_size(MAP_BYTES).max_dbs(16).max_readers(READERS_MAX);
+        #[expect(unsafe_code, reason = "opening maps the file")]
+        // SAFETY: the file is mapped, so nobody else may change it: the store's lock keeps other processes
+        // out, `open` runs once for each store, and a network file system is excluded by documentation.
+        // NO_READ_AHEAD is safe in itself: it changes what the kernel reads in advance.
+        let environment = unsafe { options.flags(EnvFlags::NO_READ_AHEAD).open(folder)? };
+        let mut transaction = environment.write_txn()?;
+        let mut table = |name| environment.create_database::<Raw, Raw>(&mut transaction, Some(name));
+        let index = Self {
+            buckets: table("buckets")?,
+            objects: table("objects")?,
+            uploads: table("uploads")?,
+            parts: table("parts")?,
+            blobs: table("blobs")?,
+            garbage: table("garbage")?,
+            counters: table("counters")?,
+            environment: environment.clone(),
+        };
+        transaction.commit()?;
+        Ok(index)
+    }
+
+    /// A snapshot to read from; to be short, and never held across an await.
+    pub(super) fn read(&self) -> Result<ReadTransaction<'_>, Error> {
+        Ok(self.environment.read_txn()?)
+    }
+
+    /// The one transaction that writes.
+    pub(super) fn write(&self) -> Result<Transaction<'_>, Error> {
+        Ok(Transaction {
+            index: self,
+            raw: self.environment.write_txn()?,
+            published: Vec::new(),
+            released: Vec::new(),
+        })
+    }
+
+    /// The bucket of this name.
+    pub(super) fn bucket(&self, transaction: &RoTxn<'_>, name: &BucketName) -> Result<BucketRecord, Error> {
+        match self.buckets.get(transaction, name.as_str().as_bytes())? {
+            Some(value) => decode(value),
+            None => Err(Error::NoSuchBucket),
+        }
+    }
+}
+
+/// The key of an object.
+pub(super) fn object_key(bucket: u32, key: &ObjectKey) -> Vec<u8> {
+    prefixed(bucket, key.as_str().as_bytes())
+}
+
+/// A key, or the begin of one, in a bucket.
+pub(super) fn prefixed(bucket: u32, rest: &[u8]) -> Vec<u8> {
+    [&bucket.to_be_bytes()[..], rest].concat()
+}
+
+/// The key of an upload.
+pub(super) fn upload_key(bucket: u32, key: &ObjectKey, id: &UploadId) -> Vec<u8> {
+    [&bucket.to_be_bytes()[..], key.as_str().as_bytes(), b"\0", id.as_bytes()].concat()
+}
+
+/// Key and id of an upload, from its key in the table without the bucket.
+pub(super) fn parse_upload_key(rest: &[u8]) -> Result<(ObjectKey, UploadId), Error> {
+    let broken = || Error::Index("an upload's key is broken".to_owned());
+    let (key, id) = rest.split_last_chunk::<16>().ok_or_else(broken)?;
+    let key = key.strip_suffix(b"\0").and_then(|key| std::str::from_utf8(key).ok()).ok_or_else(broken)?;
+    Ok((ObjectKey::parse(key).map_err(|_| broken())?, UploadId::from_bytes(*id)))
+}
+
+/// The key of a part.
+pub(super) fn part_key(id: &UploadId, number: PartNumber) -> [u8; 18] {
+    let mut key = [0; 18];
+    let (left, right) = key.split_at_mut(16);
+    left.copy_from_slice(id.as_bytes());
+    right.copy_from_slice(&number.value().to_be_bytes());
+    key
+}
+
+/// A change to the index that becomes real as a whole, or not at all.
+pub(super) struct Transaction<'i> {
+    pub index: &'i Index,
+    pub raw: RwTxn<'i>,
+    /// Blobs that records now refer to for the first time.
+    pub published: Vec<BlobId>,
+    /// Blobs to which no record refers any longer.
+    pub released: Vec<BlobId>,
+}
+
+impl Transaction<'_> {
+    /// The bucket of this name.
+    pub(super) fn bucket(&self, name: &BucketName) -> Result<BucketRecord, Error> {
+        self.index.bucket(&self.raw, name)
+    }
+
+    /// The next value of a counter, from 1.
+    pub(super) fn next(&mut self, counter: &str) -> Result<u32, Error> {
+        let last = self.index.counters.get(&self.raw, counter.as_bytes())?;
+        let last = last.and_then(|value| value.try_into().ok()).map_or(0, u32::from_be_bytes);
+        let next =
+            last.checked_add(1).ok_or_else(|| Error::Index(format!("counter {counter} is used up")))?;
+        self.index.counters.put(&mut self.raw, counter.as_bytes(), &next.to_be_bytes())?;
+        Ok(next)
+    }
+
+    /// The object under this key of the table.
+    pub(super) fn object(&self, key: &[u8]) -> Result<Option<(ObjectRecord, Vec<u8>)>, Error> {
+        let value = self.index.objects.get(&self.raw, key)?;
+        let decoded = value.map(ObjectRecord::decode).transpose()?;
+        Ok(decoded.map(|(record, inline)| (record, inline.to_vec())))
+    }
+
+    /// Puts an object in the place of whatever is there; its blobs must be counted already.
+    pub(super) fn replace_object(
+        &mut self,
+        key: &[u8],
+        record: &ObjectRecord,
+        inline: &[u8],
+    ) -> Result<(), Error> {
+        self.release_object(key)?;
+        let value = record.encode(inline)?;
+        Ok(self.index.objects.put(&mut self.raw, key, &value)?)
+    }
+
+    /// Removes an object; `false` if there was none.
+    pub(super) fn remove_object(&mut self, key: &[u8]) -> Result<bool, Error> {
+        self.release_object(key)?;
+        Ok(self.index.objects.delete(&mut self.raw, key)?)
+    }
+
+    fn release_object(&mut self, key: &[u8]) -> Result<(), Error> {
+        let Some(value) = self.index.objects.get(&self.raw, key)? else {
+            return Ok(());
+        };
+        let (record, _) = ObjectRecord::decode(value)?;
+        self.release(record.segments())
+    }
+
+    /// Counts a new blob, with one reference.
+    pub(super) fn publish(&mut self, blob: BlobId, size: u64) -> Result<(), Error> {
+        self.put_blob(blob, BlobRecord { references: 1, size })?;
+        self.published.push(blob);
+        Ok(())
+    }
+
+    /// Counts one more reference to each of these segments.
+    pub(super) fn retain(&mut self, segments: &[Segment]) -> Result<(), Error> {
+        for segment in segments {
+            let record = self.blob(segment.blob())?.ok_or(Error::Conflict)?;
+            self.put_blob(segment.blob(), BlobRecord { references: record.references + 1, ..record })?;
+        }
+        Ok(())
+    }
+
+    /// Counts one reference less; blobs without any become garbage.
+    pub(super) fn release(&mut self, segments: &[Segment]) -> Result<(), Error> {
+        for segment in segments {
+            let blob = segment.blob();
+            let record = self
+                .blob(blob)?
+                .ok_or_else(|| Error::Index(format!("blob {blob} is referred to but not counted")))?;
+            match record.references.checked_sub(1) {
+                None | Some(0) => {
+                    self.index.blobs.delete(&mut self.raw, &blob.0)?;
+                    self.index.garbage.put(&mut self.raw, &blob.0, &[])?;
+                    self.released.push(blob);
+                }
+                Some(references) => self.put_blob(blob, BlobRecord { references, ..record })?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether all blobs of these segments are still there.
+    pub(super) fn holds(&self, segments: &[Segment]) -> Result<bool, Error> {
+        for segment in segments {
+            if self.blob(segment.blob())?.is_none() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Strikes garbage off whose files are gone.
+    pub(super) fn forget(&mut self, blobs: &[BlobId]) -> Result<(), Error> {
+        for blob in blobs {
+            self.index.garbage.delete(&mut self.raw, &blob.0)?;
+        }
+        Ok(())
+    }
+
+    /// The first entry of a table at or behind `from`.
+    pub(super) fn first(&self, table: Table, from: &[u8]) -> Result<Option<(&[u8], &[u8])>, Error> {
+        let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(from), Bound::Unbounded);
+        Ok(table.range(&self.raw, &bounds)?.next().transpose()?)
+    }
+
+    fn blob(&self, blob: BlobId) -> Result<Option<BlobRecord>, Error> {
+        self.index.blobs.get(&self.raw, &blob.0)?.map(decode).transpose()
+    }
+
+    fn put_blob(&mut self, blob: BlobId, record: BlobRecord) -> Result<(), Error> {
+        let value = encode(&record)?;
+        Ok(self.index.blobs.put(&mut self.raw, &blob.0, &value)?)
+    }
+}

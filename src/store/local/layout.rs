@@ -1,0 +1,180 @@
+//! The directory of a store: its files, its format, its lock.
+//!
+//! ```text
+//! DIR/
+//!   format         version of this layout
+//!   lock           flock: one process owns a store
+//!   index/         LMDB
+//!   incoming/      blobs whose commit is under way
+//!   blobs/ab/<id>  bodies, immutable, named by the id whose first two digits name the folder
+//! ```
+
+use std::fmt;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+
+use crate::s3::name::{hex_decode, hex_encode};
+
+/// The text of `format` that this version reads and writes.
+const FORMAT: &str = "presigned store 1\n";
+/// What may stand in a directory that is to become a store.
+const OWN_NAMES: [&str; 7] =
+    ["lock", "index", "incoming", "blobs", "format.new", "credentials.toml", "lost+found"];
+
+/// The name of a blob: 16 random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct BlobId(pub [u8; 16]);
+
+impl BlobId {
+    pub(super) fn random() -> io::Result<Self> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(Self(bytes))
+    }
+
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        hex_decode(name).map(Self)
+    }
+}
+
+impl fmt::Display for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex_encode(&self.0))
+    }
+}
+
+/// Why a store could not be opened; one line for whoever started it.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The directory cannot be made, read or written.
+    Directory(PathBuf, io::Error),
+    /// It holds other things.
+    NotAStore(PathBuf),
+    /// It was written by another version.
+    UnknownFormat(PathBuf, String),
+    /// Another process has it open.
+    Locked(PathBuf),
+    /// The index cannot be opened.
+    Index(PathBuf, String),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Directory(path, error) => write!(f, "cannot use the directory {}: {error}", path.display()),
+            Self::NotAStore(path) => {
+                write!(f, "{} is not empty and is not a store of presigned", path.display())
+            }
+            Self::UnknownFormat(path, found) => write!(
+                f,
+                "the store in {} has the format {found:?}, which this version does not know",
+                path.display()
+            ),
+            Self::Locked(path) => write!(f, "another process holds the store in {}", path.display()),
+            Self::Index(path, error) => write!(f, "cannot open the index in {}: {error}", path.display()),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+/// The paths of a store.
+#[derive(Clone, Debug)]
+pub(super) struct Layout {
+    root: PathBuf,
+}
+
+impl Layout {
+    /// Opens the directory, makes it a store if it is new, and takes its lock, which the returned file holds.
+    pub(super) fn open(root: &Path) -> Result<(Self, File), OpenError> {
+        let fail = |error| OpenError::Directory(root.to_owned(), error);
+        fs::create_dir_all(root).map_err(fail)?;
+        let layout = Self { root: root.to_owned() };
+        match fs::read_to_string(layout.format()) {
+            Ok(format) if format == FORMAT => {}
+            Ok(format) => {
+                return Err(OpenError::UnknownFormat(root.to_owned(), format.trim().to_owned()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => layout.refuse_foreign_files()?,
+            Err(error) => return Err(fail(error)),
+        }
+        let lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(root.join("lock"))
+            .map_err(fail)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => {}
+            Err(rustix::io::Errno::WOULDBLOCK) => return Err(OpenError::Locked(root.to_owned())),
+            Err(error) => return Err(fail(error.into())),
+        }
+        if !layout.format().exists() {
+            layout.create().map_err(fail)?;
+        }
+        Ok((layout, lock))
+    }
+
+    fn refuse_foreign_files(&self) -> Result<(), OpenError> {
+        let fail = |error| OpenError::Directory(self.root.clone(), error);
+        for entry in fs::read_dir(&self.root).map_err(fail)? {
+            let name = entry.map_err(fail)?.file_name();
+            if !OWN_NAMES.iter().any(|own| *own == name) {
+                return Err(OpenError::NotAStore(self.root.clone()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes the folders, and last of all the format file: without it nothing counts as written.
+    fn create(&self) -> io::Result<()> {
+        for folder in [self.index(), self.incoming(), self.blobs()] {
+            fs::create_dir_all(folder)?;
+        }
+        for shard in 0..=u8::MAX {
+            fs::create_dir_all(self.blobs().join(hex_encode(&[shard])))?;
+        }
+        File::open(self.blobs())?.sync_all()?;
+        let new = self.root.join("format.new");
+        let mut file = File::create(&new)?;
+        file.write_all(FORMAT.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(new, self.format())?;
+        File::open(&self.root)?.sync_all()
+    }
+
+    fn format(&self) -> PathBuf {
+        self.root.join("format")
+    }
+
+    pub(super) fn index(&self) -> PathBuf {
+        self.root.join("index")
+    }
+
+    pub(super) fn incoming(&self) -> PathBuf {
+        self.root.join("incoming")
+    }
+
+    fn blobs(&self) -> PathBuf {
+        self.root.join("blobs")
+    }
+
+    /// Where a blob is until its commit has been carried out.
+    pub(super) fn incoming_blob(&self, id: BlobId) -> PathBuf {
+        self.incoming().join(id.to_string())
+    }
+
+    /// The folder a blob ends in.
+    pub(super) fn shard(&self, id: BlobId) -> PathBuf {
+        let [first, ..] = id.0;
+        self.blobs().join(hex_encode(&[first]))
+    }
+
+    /// Where a blob ends.
+    pub(super) fn blob(&self, id: BlobId) -> PathBuf {
+        self.shard(id).join(id.to_string())
+    }
+}

@@ -1,0 +1,157 @@
+//! The file system as the store uses it, narrow enough for a test to lie about.
+
+use std::fmt::Debug;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, IoSlice, Write as _};
+use std::os::fd::AsFd as _;
+use std::path::{Path, PathBuf};
+
+use bytes::{Buf as _, Bytes};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
+
+/// What the store asks of a file system.
+pub(super) trait Medium: Debug + Send + Sync {
+    /// A new file in `folder` that has no name yet; `spare` names it where the file system cannot do that.
+    fn create(&self, folder: &Path, spare: &str) -> io::Result<Box<dyn NewFile>>;
+    /// Opens a file for reading.
+    fn open(&self, path: &Path) -> io::Result<File>;
+    /// Renames within the file system.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file; that it is not there is no error.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// The names in a folder.
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
+}
+
+/// A file being written, which vanishes unless it is linked.
+pub(super) trait NewFile: Debug + Send {
+    /// Appends all of `data`.
+    fn append(&mut self, data: &[Bytes]) -> io::Result<()>;
+    /// Makes the data durable.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Gives the file its name; durable only once the folder is synced.
+    fn link(&mut self, path: &Path) -> io::Result<()>;
+}
+
+/// The real file system.
+#[derive(Debug)]
+pub(super) struct Disk;
+
+impl Medium for Disk {
+    fn create(&self, folder: &Path, spare: &str) -> io::Result<Box<dyn NewFile>> {
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        match openat(CWD, folder, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(fd) => Ok(Box::new(DiskFile { file: File::from(fd), spare: None })),
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::NOENT) => {
+                let path = folder.join(format!("{spare}.tmp"));
+                let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+                Ok(Box::new(DiskFile { file, spare: Some(path) }))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn open(&self, path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+
+    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let names = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+        names.collect()
+    }
+}
+
+#[derive(Debug)]
+struct DiskFile {
+    file: File,
+    /// The name it has where unnamed files do not exist.
+    spare: Option<PathBuf>,
+}
+
+/// Most buffers of one vectored write.
+const SLICES_MAX: usize = 64;
+
+impl NewFile for DiskFile {
+    fn append(&mut self, data: &[Bytes]) -> io::Result<()> {
+        let mut rest: Vec<Bytes> = data.iter().filter(|piece| !piece.is_empty()).cloned().collect();
+        let mut first = 0;
+        while first < rest.len() {
+            let slices: Vec<IoSlice<'_>> =
+                rest.iter().skip(first).take(SLICES_MAX).map(|piece| IoSlice::new(piece)).collect();
+            let mut written = self.file.write_vectored(&slices)?;
+            if written == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            while let Some(piece) = rest.get_mut(first).filter(|_| written > 0) {
+                let bytes = written.min(piece.len());
+                piece.advance(bytes);
+                written -= bytes;
+                if piece.is_empty() {
+                    first += 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+
+    fn link(&mut self, path: &Path) -> io::Result<()> {
+        match self.spare.take() {
+            Some(spare) => fs::rename(spare, path),
+            None => {
+                let descriptor =
+                    format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&self.file.as_fd()));
+                Ok(linkat(CWD, descriptor.as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
+            }
+        }
+    }
+}
+
+impl Drop for DiskFile {
+    fn drop(&mut self) {
+        // An unlinked file must leave nothing; start-up removes what is left if this fails.
+        if let Some(spare) = self.spare.take() {
+            let _ = fs::remove_file(spare);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn appends_link_and_vanish() {
+        let folder = std::env::temp_dir().join(format!("presigned-medium-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let pieces: Vec<Bytes> = (0..200_u8).map(|byte| Bytes::from(vec![byte; usize::from(byte)])).collect();
+        let mut file = Disk.create(&folder, "spare").expect("a file");
+        file.append(&pieces).expect("written");
+        file.sync().expect("synced");
+        file.link(&folder.join("named")).expect("linked");
+        assert_eq!(fs::read(folder.join("named")).expect("readable"), pieces.concat());
+        drop(Disk.create(&folder, "other").expect("a file"));
+        assert_eq!(Disk.names(&folder).expect("names"), ["named"]);
+        fs::remove_dir_all(folder).expect("removed");
+    }
+}

@@ -1,0 +1,160 @@
+//! The engine: an LMDB index beside immutable blobs, in one directory.
+//!
+//! An object is a record in the index: metadata, checksums, and a body that is either inline or a list of
+//! segments of blobs. So completing a multipart upload and copying an object of any size are one transaction.
+//! All changes pass one [`commit`] thread, which makes them durable in batches. The order of a write is: data
+//! durable, name durable in `incoming`, index committed, name moved to its place; a crash between any two
+//! leaves the old object or the new one, and [`check`] clears up what was under way.
+
+mod blob;
+mod check;
+mod commit;
+mod index;
+mod layout;
+mod medium;
+mod multipart;
+mod objects;
+mod reclaim;
+mod record;
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::JoinHandle;
+
+pub use blob::{BlobReader, Pinned, Received, Writer};
+pub use layout::OpenError;
+pub use multipart::PART_BYTES_MIN;
+
+use blob::{NewBlob, Pins};
+use commit::Committer;
+use index::Index;
+use layout::Layout;
+use medium::{Disk, Medium};
+use reclaim::Notice;
+
+use super::Error;
+
+/// How the engine works.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The directory.
+    pub directory: PathBuf,
+    /// Bodies up to this size go into the index; 0 gives every body a file.
+    pub inline_bytes_max: u64,
+}
+
+impl Settings {
+    /// The inline limit where none is set.
+    pub const INLINE_BYTES_DEFAULT: u64 = 16 * 1024;
+}
+
+/// An open store. Cloning gives another handle to it; it closes with the last.
+#[derive(Clone, Debug)]
+pub struct Store {
+    engine: Arc<Engine>,
+}
+
+#[derive(Debug)]
+struct Engine {
+    settings: Settings,
+    index: Index,
+    layout: Layout,
+    medium: Arc<dyn Medium>,
+    pins: Pins,
+    /// Taken when the store closes.
+    committer: Option<Committer>,
+    reclaim: Sender<Notice>,
+    threads: Vec<JoinHandle<()>>,
+    /// Held for as long as the store is open.
+    _lock: File,
+}
+
+impl Store {
+    /// Opens the store of a directory, or makes one, and settles what an interruption left.
+    ///
+    /// # Errors
+    /// [`OpenError`], whose text is meant for whoever started the process.
+    pub fn open(settings: Settings) -> Result<Self, OpenError> {
+        let (layout, lock) = Layout::open(&settings.directory)?;
+        let fail = |error: Error| OpenError::Index(settings.directory.clone(), error.to_string());
+        let index = Index::open(&layout.index()).map_err(|error| fail(error.into()))?;
+        let medium: Arc<dyn Medium> = Arc::new(Disk);
+        let garbage = check::recover(&index, &layout, medium.as_ref()).map_err(fail)?;
+        let pins = Pins::default();
+        let (reclaim, receiver) = channel();
+        // Nobody listens yet, so this cannot fail.
+        let _ = reclaim.send(Notice::Garbage(garbage));
+        let threads = |error: std::io::Error| OpenError::Directory(settings.directory.clone(), error);
+        let (committer, commit_thread) =
+            Committer::start(index.clone(), layout.clone(), Arc::clone(&medium), reclaim.clone())
+                .map_err(threads)?;
+        let reclaimer = reclaim::Reclaimer {
+            layout: layout.clone(),
+            medium: Arc::clone(&medium),
+            pins: pins.clone(),
+            committer: committer.clone(),
+        };
+        let reclaim_thread = reclaimer.start(receiver).map_err(threads)?;
+        let engine = Engine {
+            settings,
+            index,
+            layout,
+            medium,
+            pins,
+            committer: Some(committer),
+            reclaim,
+            threads: vec![commit_thread, reclaim_thread],
+            _lock: lock,
+        };
+        Ok(Self { engine: Arc::new(engine) })
+    }
+
+    /// A writer for a body of this length.
+    ///
+    /// # Errors
+    /// The file system's. Blocks briefly.
+    pub fn writer(&self, length: u64) -> Result<Writer, Error> {
+        match usize::try_from(length) {
+            Ok(length) if self.is_inline(length as u64) => Ok(Writer::inline(length)),
+            _ => self.blob_writer(),
+        }
+    }
+
+    /// Whether a body of this length goes into the index, so that taking it in never blocks.
+    pub fn is_inline(&self, length: u64) -> bool {
+        length <= self.engine.settings.inline_bytes_max
+    }
+
+    /// A writer for a body that is to have a file whatever its length: the parts of multipart uploads.
+    ///
+    /// # Errors
+    /// The file system's. Blocks briefly.
+    pub fn blob_writer(&self) -> Result<Writer, Error> {
+        let blob = NewBlob::create(&self.engine.layout, self.engine.medium.as_ref())?;
+        Ok(Writer::blob(blob))
+    }
+
+    /// A reader of `length` bytes from `offset` of a body.
+    pub fn reader(&self, body: Pinned, offset: u64, length: u64) -> BlobReader {
+        let engine = &self.engine;
+        BlobReader::new(engine.layout.clone(), Arc::clone(&engine.medium), body, offset, length)
+    }
+
+    fn committer(&self) -> &Committer {
+        self.engine.committer.as_ref().expect("the committer is there until the store closes")
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        // The reclaimer ends first, since it holds a way to the committer, which ends with the last of those.
+        let _ = self.reclaim.send(Notice::Stop);
+        drop(self.committer.take());
+        for thread in self.threads.drain(..).rev() {
+            // A thread that panicked has said so already.
+            let _ = thread.join();
+        }
+    }
+}

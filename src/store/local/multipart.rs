@@ -1,0 +1,465 @@
+//! Multipart uploads: parts are blobs, and completing one is a single transaction.
+
+use md5::{Digest as _, Md5};
+
+use super::Store;
+use super::blob::{NewContent, Pinned, Received};
+use super::index::{Transaction, object_key, parse_upload_key, part_key, prefixed, upload_key};
+use super::objects::{Rows, written};
+use super::record::{
+    Head, ObjectRecord, PartRecord, Segment, StoredBody, UploadRecord, decode, encode, slice,
+};
+use crate::auth::BodyProof;
+use crate::clock::Timestamp;
+use crate::s3::checksum::{Algorithm, Checksum, ChecksumType, Hasher};
+use crate::s3::condition::WriteCondition;
+use crate::s3::listing::{Page, Selection, Sorted, page};
+use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId};
+use crate::store::{Completion, Error, NamedPart, ObjectChecksum, Part, Upload, Written};
+
+/// Smallest part that is not the last.
+pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
+/// Largest object: 50 TiB, more than 10,000 parts of 5 GiB.
+const OBJECT_BYTES_MAX: u64 = 50 * 1024 * 1024 * 1024 * 1024;
+
+impl Store {
+    /// Starts an upload.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], and the index's.
+    pub async fn create_upload(&self, name: BucketName, upload: Upload) -> Result<UploadId, Error> {
+        let change = move |transaction: &mut Transaction<'_>| {
+            let bucket = transaction.bucket(&name)?.id;
+            let key = upload_key(bucket, &upload.key, &upload.id);
+            let value = encode(&UploadRecord::new(&upload))?;
+            transaction.index.uploads.put(&mut transaction.raw, &key, &value)?;
+            Ok(upload.id)
+        };
+        self.committer().commit(None, change).await
+    }
+
+    /// An unfinished upload.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], and the index's.
+    pub fn upload(&self, name: &BucketName, key: &ObjectKey, id: UploadId) -> Result<Upload, Error> {
+        let index = self.index();
+        let transaction = index.read()?;
+        let bucket = index.bucket(&transaction, name)?.id;
+        let value = index.uploads.get(&transaction, &upload_key(bucket, key, &id))?;
+        let record: UploadRecord = decode(value.ok_or(Error::NoSuchUpload)?)?;
+        Ok(record.upload(key.clone(), id))
+    }
+
+    /// Stores a received body, which must have a blob, as a part; one of the same number is replaced.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], [`Error::NoSpace`], the file system's and the index's.
+    pub async fn put_part(
+        &self,
+        name: BucketName,
+        key: ObjectKey,
+        id: UploadId,
+        number: PartNumber,
+        body: Received,
+        now: Timestamp,
+    ) -> Result<Part, Error> {
+        let Received { proof, content } = body;
+        let part = new_part(number, &proof, now);
+        let NewContent::Blob(blob) = content else {
+            return Err(Error::Index("a part was taken in without a blob".to_owned()));
+        };
+        let blob_id = blob.id();
+        let change = move |transaction: &mut Transaction<'_>| {
+            transaction.upload(&name, &key, &id)?;
+            transaction.publish(blob_id, part.size)?;
+            transaction.replace_part(&id, &part, vec![Segment::new(blob_id, 0, part.size)])?;
+            Ok(part)
+        };
+        self.committer().commit(Some(blob), change).await
+    }
+
+    /// Makes a run of an existing body a part without copying it; `proof` is of exactly these bytes.
+    ///
+    /// # Errors
+    /// As [`Store::put_part`].
+    pub async fn copy_part(
+        &self,
+        name: BucketName,
+        key: ObjectKey,
+        id: UploadId,
+        number: PartNumber,
+        (source, offset): (Pinned, u64),
+        proof: BodyProof,
+        now: Timestamp,
+    ) -> Result<Part, Error> {
+        let part = new_part(number, &proof, now);
+        let change = move |transaction: &mut Transaction<'_>| {
+            transaction.upload(&name, &key, &id)?;
+            let segments = slice(source.segments(), offset, part.size);
+            if !transaction.holds(&segments)? {
+                return Err(Error::Conflict);
+            }
+            transaction.retain(&segments)?;
+            transaction.replace_part(&id, &part, segments)?;
+            Ok(part)
+        };
+        self.committer().commit(None, change).await
+    }
+
+    /// Makes an object of the named parts; the others go away.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], the errors of parts and checksums,
+    /// [`Error::Precondition`], and the index's.
+    pub async fn complete_upload(
+        &self,
+        name: BucketName,
+        key: ObjectKey,
+        id: UploadId,
+        completion: Completion,
+        condition: WriteCondition,
+        now: Timestamp,
+    ) -> Result<Written, Error> {
+        let change = move |transaction: &mut Transaction<'_>| {
+            let (upload_key, record) = transaction.upload(&name, &key, &id)?;
+            let upload = record.upload(key.clone(), id);
+            let parts = transaction.named_parts(&id, &completion)?;
+            let table_key = object_key(transaction.bucket(&name)?.id, &key);
+            let checksum = combined_checksum(&parts, upload.checksum, &completion)?;
+            check_checksum(checksum, &completion)?;
+            transaction.check_condition(&table_key, &condition)?;
+            let record = completed(&parts, &upload, checksum, now)?;
+            // The references of the named parts pass to the object; the rest is released.
+            for (number, part) in transaction.parts(&id)? {
+                if parts.binary_search_by_key(&number, |(named, _)| named.number).is_err() {
+                    transaction.release(&part.segments)?;
+                }
+                transaction.index.parts.delete(&mut transaction.raw, &part_key(&id, number))?;
+            }
+            transaction.index.uploads.delete(&mut transaction.raw, &upload_key)?;
+            transaction.replace_object(&table_key, &record, &[])?;
+            Ok(written(&record.head))
+        };
+        self.committer().commit(None, change).await
+    }
+
+    /// Ends an upload and removes its parts.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], and the index's.
+    pub async fn abort_upload(&self, name: BucketName, key: ObjectKey, id: UploadId) -> Result<(), Error> {
+        let change = move |transaction: &mut Transaction<'_>| {
+            let (upload_key, _) = transaction.upload(&name, &key, &id)?;
+            transaction.remove_upload(&upload_key, &id)
+        };
+        self.committer().commit(None, change).await
+    }
+
+    /// The parts behind `after`, at most `limit`, and whether there are more.
+    ///
+    /// # Errors
+    /// The index's. Blocks.
+    pub fn parts(&self, id: UploadId, after: u16, limit: usize) -> Result<(Vec<Part>, bool), Error> {
+        let index = self.index();
+        let transaction = index.read()?;
+        let mut parts = Vec::new();
+        for entry in index.parts.prefix_iter(&transaction, id.as_bytes())? {
+            let (key, value) = entry?;
+            let number = part_number(key)?;
+            if number.value() <= after {
+                continue;
+            }
+            if parts.len() >= limit {
+                return Ok((parts, true));
+            }
+            parts.push(decode::<PartRecord>(value)?.part(number));
+        }
+        Ok((parts, false))
+    }
+
+    /// A page of unfinished uploads, by key and then by start; `after` names the last upload of the page before.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], and the index's. Blocks.
+    pub fn uploads(
+        &self,
+        name: &BucketName,
+        selection: &Selection,
+        after: Option<UploadId>,
+    ) -> Result<Page<Upload>, Error> {
+        let index = self.index();
+        let transaction = index.read()?;
+        let bucket = index.bucket(&transaction, name)?.id;
+        let rows = Rows::new(&transaction, index.uploads, bucket);
+        page(&mut Uploads { rows, marker: selection.after.clone().zip(after) }, selection)
+    }
+}
+
+impl Transaction<'_> {
+    /// An upload: its key in the table, and its record.
+    fn upload(
+        &self,
+        name: &BucketName,
+        key: &ObjectKey,
+        id: &UploadId,
+    ) -> Result<(Vec<u8>, UploadRecord), Error> {
+        let table_key = upload_key(self.bucket(name)?.id, key, id);
+        let value = self.index.uploads.get(&self.raw, &table_key)?.ok_or(Error::NoSuchUpload)?;
+        let record = decode(value)?;
+        Ok((table_key, record))
+    }
+
+    fn parts(&self, id: &UploadId) -> Result<Vec<(PartNumber, PartRecord)>, Error> {
+        let mut parts = Vec::new();
+        for entry in self.index.parts.prefix_iter(&self.raw, id.as_bytes())? {
+            let (key, value) = entry?;
+            parts.push((part_number(key)?, decode(value)?));
+        }
+        Ok(parts)
+    }
+
+    fn replace_part(&mut self, id: &UploadId, part: &Part, segments: Vec<Segment>) -> Result<(), Error> {
+        let key = part_key(id, part.number);
+        let old: Option<PartRecord> = self.index.parts.get(&self.raw, &key)?.map(decode).transpose()?;
+        if let Some(old) = old {
+            self.release(&old.segments)?;
+        }
+        let value = encode(&PartRecord::new(part, segments))?;
+        Ok(self.index.parts.put(&mut self.raw, &key, &value)?)
+    }
+
+    /// The parts a completion names, each checked.
+    fn named_parts<'c>(
+        &self,
+        id: &UploadId,
+        completion: &'c Completion,
+    ) -> Result<Vec<(&'c NamedPart, PartRecord)>, Error> {
+        let ascending = completion.parts.iter().zip(completion.parts.iter().skip(1));
+        if ascending.into_iter().any(|(one, two)| one.number >= two.number) {
+            return Err(Error::InvalidPartOrder);
+        }
+        let mut parts = Vec::with_capacity(completion.parts.len());
+        for named in &completion.parts {
+            let value = self.index.parts.get(&self.raw, &part_key(id, named.number))?;
+            let record: Option<PartRecord> = value.map(decode).transpose()?;
+            let record = record
+                .filter(|record| named.etag == Some(record.part(named.number).etag))
+                .ok_or_else(|| Error::InvalidPart { number: named.number, etag: named.etag_text.clone() })?;
+            parts.push((named, record));
+        }
+        if let Some((_, all_but_last)) = parts.split_last()
+            && let Some((named, record)) =
+                all_but_last.iter().find(|(_, record)| record.size < PART_BYTES_MIN)
+        {
+            return Err(Error::PartTooSmall {
+                number: named.number,
+                etag: named.etag_text.clone(),
+                size: record.size,
+            });
+        }
+        let size: u64 = parts.iter().map(|(_, record)| record.size).sum();
+        if size > OBJECT_BYTES_MAX {
+            return Err(Error::ObjectTooLarge { size });
+        }
+        match completion.size {
+            Some(named) if named != size => Err(Error::SizeMismatch { named, computed: size }),
+            _ => Ok(parts),
+        }
+    }
+
+    /// Removes every upload of a bucket.
+    pub(super) fn remove_uploads(&mut self, bucket: u32) -> Result<(), Error> {
+        let prefix = prefixed(bucket, b"");
+        let mut uploads = Vec::new();
+        for entry in self.index.uploads.prefix_iter(&self.raw, &prefix)? {
+            let (key, _) = entry?;
+            let (_, id) = parse_upload_key(key.strip_prefix(prefix.as_slice()).unwrap_or_default())?;
+            uploads.push((key.to_vec(), id));
+        }
+        uploads.iter().try_for_each(|(key, id)| self.remove_upload(key, id))
+    }
+
+    fn remove_upload(&mut self, table_key: &[u8], id: &UploadId) -> Result<(), Error> {
+        for (number, part) in self.parts(id)? {
+            self.release(&part.segments)?;
+            self.index.parts.delete(&mut self.raw, &part_key(id, number))?;
+        }
+        self.index.uploads.delete(&mut self.raw, table_key)?;
+        Ok(())
+    }
+}
+
+fn new_part(number: PartNumber, proof: &BodyProof, now: Timestamp) -> Part {
+    Part {
+        number,
+        size: proof.size(),
+        etag: ETag::single(*proof.md5()),
+        modified: now,
+        checksum: proof.checksum().copied(),
+    }
+}
+
+fn part_number(key: &[u8]) -> Result<PartNumber, Error> {
+    let number = key.last_chunk::<2>().copied().map(u16::from_be_bytes).and_then(PartNumber::new);
+    number.ok_or_else(|| Error::Index("a part's key is broken".to_owned()))
+}
+
+/// The record of the object that these parts make.
+fn completed(
+    parts: &[(&NamedPart, PartRecord)],
+    upload: &Upload,
+    checksum: Option<ObjectChecksum>,
+    now: Timestamp,
+) -> Result<ObjectRecord, Error> {
+    let mut digests = Md5::new();
+    for (named, record) in parts {
+        digests.update(record.part(named.number).etag.md5());
+    }
+    let count = u16::try_from(parts.len()).map_err(|_| Error::InvalidPartOrder)?;
+    let part_sizes: Vec<u64> = parts.iter().map(|(_, record)| record.size).collect();
+    let etag = ETag::multipart(digests.finalize().into(), count);
+    Ok(ObjectRecord {
+        head: Head::new(now, part_sizes.iter().sum(), etag, checksum, &upload.metadata),
+        metadata: upload.metadata.entries().to_vec(),
+        part_sizes,
+        body: StoredBody::Segments(
+            parts.iter().flat_map(|(_, record)| record.segments.iter().copied()).collect(),
+        ),
+    })
+}
+
+/// The checksum of the object: of the whole, or of its parts' checksums, as the upload was started. Without a
+/// choice it is CRC64NVME over the whole.
+fn combined_checksum(
+    parts: &[(&NamedPart, PartRecord)],
+    chosen: Option<(Algorithm, ChecksumType)>,
+    completion: &Completion,
+) -> Result<Option<ObjectChecksum>, Error> {
+    let (algorithm, kind) = chosen.unwrap_or((Algorithm::Crc64Nvme, ChecksumType::FullObject));
+    let mut values = Vec::with_capacity(parts.len());
+    for (named, record) in parts {
+        let part = record.part(named.number);
+        check_part_checksum(named, &part, chosen)?;
+        match part.checksum.filter(|checksum| checksum.algorithm() == algorithm) {
+            Some(checksum) => values.push((checksum, record.size)),
+            // Parts that were copied in may have another; the object then has none.
+            None => return Ok(None),
+        }
+    }
+    if completion.checksum_type.is_some_and(|named| named != kind) {
+        return Err(bad_request(format!(
+            "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+            kind.name()
+        )));
+    }
+    let value = match kind {
+        ChecksumType::Composite => {
+            let mut hasher = Hasher::new(algorithm);
+            values.iter().for_each(|(checksum, _)| hasher.update(checksum.bytes()));
+            Some(hasher.finish())
+        }
+        ChecksumType::FullObject => {
+            let mut values = values.into_iter();
+            let first = values.next().map(|(checksum, _)| checksum);
+            values.fold(first, |all: Option<Checksum>, (next, size)| {
+                all.and_then(|all| all.combine(&next, size))
+            })
+        }
+    };
+    let count = u16::try_from(parts.len()).ok();
+    Ok(value.map(|value| ObjectChecksum { value, kind, parts: count }))
+}
+
+fn check_part_checksum(
+    named: &NamedPart,
+    part: &Part,
+    chosen: Option<(Algorithm, ChecksumType)>,
+) -> Result<(), Error> {
+    if let Some((algorithm, ChecksumType::Composite)) = chosen
+        && !named.checksums.iter().any(|(given, _)| *given == algorithm)
+    {
+        return Err(bad_request(format!(
+            "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {} in the request.",
+            algorithm.lower_name(),
+            named.number.value()
+        )));
+    }
+    for (algorithm, text) in &named.checksums {
+        if part
+            .checksum
+            .is_none_or(|checksum| checksum.algorithm() != *algorithm || checksum.base64() != *text)
+        {
+            return Err(Error::Checksum {
+                bad_digest: true,
+                message: format!(
+                    "The {} you specified for part {} did not match what we received.",
+                    algorithm.lower_name(),
+                    named.number.value()
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Compares the checksum of the whole that the client named.
+fn check_checksum(computed: Option<ObjectChecksum>, completion: &Completion) -> Result<(), Error> {
+    let Some((algorithm, text)) = &completion.checksum else {
+        return Ok(());
+    };
+    let digest = text.split_once('-').map_or(text.as_str(), |(digest, _)| digest);
+    match computed.filter(|computed| computed.value.algorithm() == *algorithm) {
+        Some(computed) if computed.value.base64() == digest => Ok(()),
+        _ => Err(Error::Checksum {
+            bad_digest: true,
+            message: format!("The {} you specified did not match the calculated checksum.", algorithm.name()),
+        }),
+    }
+}
+
+fn bad_request(message: String) -> Error {
+    Error::Checksum { bad_digest: false, message }
+}
+
+struct Uploads<'t> {
+    rows: Rows<'t>,
+    /// Key and id of the last upload of the page before.
+    marker: Option<(String, UploadId)>,
+}
+
+impl Uploads<'_> {
+    fn entry(row: Option<(&[u8], &[u8])>) -> Result<Option<(String, Upload)>, Error> {
+        let Some((key, value)) = row else {
+            return Ok(None);
+        };
+        let (key, id) = parse_upload_key(key)?;
+        let upload = decode::<UploadRecord>(value)?.upload(key.clone(), id);
+        Ok(Some((key.as_str().to_owned(), upload)))
+    }
+}
+
+impl Sorted for Uploads<'_> {
+    type Item = Upload;
+    type Error = Error;
+
+    fn seek(&mut self, from: &[u8]) -> Result<Option<(String, Upload)>, Error> {
+        // Behind the marker's upload, where that is what the page begins with.
+        let marked = self.marker.take().filter(|(key, _)| from == [key.as_bytes(), b"\0"].concat());
+        match marked {
+            Some((_, id)) => Self::entry(self.rows.seek(&[from, id.as_bytes(), &[0]].concat())?),
+            // All uploads of the marker's key are behind us: ids follow the NUL.
+            None if from.last() == Some(&0) => {
+                let mut behind = from.to_vec();
+                behind.pop();
+                behind.push(1);
+                Self::entry(self.rows.seek(&behind)?)
+            }
+            None => Self::entry(self.rows.seek(from)?),
+        }
+    }
+
+    fn next(&mut self) -> Result<Option<(String, Upload)>, Error> {
+        Self::entry(self.rows.next()?)
+    }
+}

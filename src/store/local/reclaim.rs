@@ -1,0 +1,100 @@
+//! Removes the files of blobs that nothing refers to, behind everybody's back.
+//!
+//! The index keeps every such blob in `garbage` until its file is durably gone, so a crash at any moment leaves
+//! work and never a leak.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::blob::Pins;
+use super::commit::Committer;
+use super::layout::{BlobId, Layout};
+use super::medium::Medium;
+
+/// Most blobs removed before the index hears of it.
+const BATCH_BLOBS_MAX: usize = 1024;
+/// How long garbage is gathered, and pinned garbage left alone.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// What the reclaimer is told.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// Blobs that nothing refers to any longer.
+    Garbage(Vec<BlobId>),
+    /// The store closes.
+    Stop,
+}
+
+pub(super) struct Reclaimer {
+    pub layout: Layout,
+    pub medium: Arc<dyn Medium>,
+    pub pins: Pins,
+    pub committer: Committer,
+}
+
+impl Reclaimer {
+    /// Starts the thread, which ends when it is told to.
+    pub(super) fn start(self, notices: Receiver<Notice>) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("presigned-reclaim".to_owned()).spawn(move || self.run(&notices))
+    }
+
+    fn run(&self, notices: &Receiver<Notice>) {
+        let mut waiting: Vec<BlobId> = Vec::new();
+        loop {
+            let next = match waiting.is_empty() {
+                true => notices.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                false => notices.recv_timeout(PAUSE),
+            };
+            match next {
+                Ok(Notice::Garbage(blobs)) => waiting.extend(blobs),
+                Err(RecvTimeoutError::Timeout) => {}
+                // What is still pinned stays in the index for the next start.
+                Ok(Notice::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+            }
+            let (pinned, free): (Vec<_>, Vec<_>) = waiting.drain(..).partition(|blob| self.pins.holds(*blob));
+            waiting = pinned;
+            for batch in free.chunks(BATCH_BLOBS_MAX) {
+                waiting.extend(self.remove(batch));
+            }
+        }
+    }
+
+    /// Removes files, makes that durable, strikes them off; gives back what could not be removed.
+    fn remove(&self, blobs: &[BlobId]) -> Vec<BlobId> {
+        let mut gone = Vec::with_capacity(blobs.len());
+        let mut kept = Vec::new();
+        let mut folders = BTreeSet::new();
+        for &blob in blobs {
+            let removed = self
+                .medium
+                .remove(&self.layout.blob(blob))
+                .and_then(|()| self.medium.remove(&self.layout.incoming_blob(blob)));
+            match removed {
+                Ok(()) => {
+                    folders.insert(self.layout.shard(blob));
+                    gone.push(blob);
+                }
+                Err(error) => {
+                    tracing::warn!(%blob, %error, "a blob cannot be removed yet");
+                    kept.push(blob);
+                }
+            }
+        }
+        for folder in folders {
+            if let Err(error) = self.medium.sync_folder(&folder) {
+                tracing::warn!(%error, "removed blobs are not durably gone yet");
+                kept.extend(gone);
+                return kept;
+            }
+        }
+        let forget = gone.clone();
+        if let Err(error) = self.committer.commit_blocking(move |transaction| transaction.forget(&forget)) {
+            tracing::warn!(%error, "removed blobs stay in the index for now");
+            kept.extend(gone);
+        }
+        kept
+    }
+}

@@ -1,0 +1,364 @@
+//! The records of the index: a version byte, then fields in a fixed order (postcard), then, for an inline
+//! object, its body.
+//!
+//! Postcard is chosen for its published, stable encoding and because it decodes from the mapped page.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::layout::BlobId;
+use crate::clock::Timestamp;
+use crate::s3::checksum::{Algorithm, Checksum, ChecksumType};
+use crate::s3::metadata::Metadata;
+use crate::s3::name::{ETag, ObjectKey, PartNumber, UploadId};
+use crate::store::{Error, ObjectChecksum, Part, Summary, Upload};
+
+/// First byte of every record.
+const VERSION: u8 = 1;
+
+/// A run of bytes in a blob.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Segment {
+    blob: [u8; 16],
+    pub offset: u64,
+    pub length: u64,
+}
+
+impl Segment {
+    pub(super) fn new(blob: BlobId, offset: u64, length: u64) -> Self {
+        Self { blob: blob.0, offset, length }
+    }
+
+    pub(super) fn blob(&self) -> BlobId {
+        BlobId(self.blob)
+    }
+}
+
+/// The segments that hold `offset..offset + length` of the bytes that `segments` hold.
+pub(super) fn slice(segments: &[Segment], offset: u64, length: u64) -> Vec<Segment> {
+    let mut out = Vec::new();
+    let (mut skip, mut left) = (offset, length);
+    for segment in segments {
+        if left == 0 {
+            break;
+        }
+        if skip >= segment.length {
+            skip -= segment.length;
+            continue;
+        }
+        let length = (segment.length - skip).min(left);
+        out.push(Segment { blob: segment.blob, offset: segment.offset + skip, length });
+        left -= length;
+        skip = 0;
+    }
+    out
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum StoredAlgorithm {
+    Crc32,
+    Crc32c,
+    Crc64Nvme,
+    Sha1,
+    Sha256,
+}
+
+impl From<Algorithm> for StoredAlgorithm {
+    fn from(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::Crc32 => Self::Crc32,
+            Algorithm::Crc32c => Self::Crc32c,
+            Algorithm::Crc64Nvme => Self::Crc64Nvme,
+            Algorithm::Sha1 => Self::Sha1,
+            Algorithm::Sha256 => Self::Sha256,
+        }
+    }
+}
+
+impl From<StoredAlgorithm> for Algorithm {
+    fn from(algorithm: StoredAlgorithm) -> Self {
+        match algorithm {
+            StoredAlgorithm::Crc32 => Self::Crc32,
+            StoredAlgorithm::Crc32c => Self::Crc32c,
+            StoredAlgorithm::Crc64Nvme => Self::Crc64Nvme,
+            StoredAlgorithm::Sha1 => Self::Sha1,
+            StoredAlgorithm::Sha256 => Self::Sha256,
+        }
+    }
+}
+
+/// A checksum value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StoredChecksum {
+    algorithm: StoredAlgorithm,
+    bytes: Vec<u8>,
+}
+
+impl StoredChecksum {
+    pub(super) fn of(checksum: &Checksum) -> Self {
+        Self { algorithm: checksum.algorithm().into(), bytes: checksum.bytes().to_vec() }
+    }
+
+    pub(super) fn value(&self) -> Option<Checksum> {
+        Checksum::from_bytes(self.algorithm.into(), &self.bytes)
+    }
+}
+
+/// What a listing needs: the first fields of an object, decoded without the rest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Head {
+    modified_millis: i64,
+    pub size: u64,
+    md5: [u8; 16],
+    /// 0 for a body that came in one go.
+    etag_parts: u16,
+    checksum: Option<StoredChecksum>,
+    composite: bool,
+    storage_class: Option<String>,
+}
+
+impl Head {
+    pub(super) fn new(
+        modified: Timestamp,
+        size: u64,
+        etag: ETag,
+        checksum: Option<ObjectChecksum>,
+        metadata: &Metadata,
+    ) -> Self {
+        let class = metadata.storage_class();
+        Self {
+            modified_millis: modified.unix_millis(),
+            size,
+            md5: *etag.md5(),
+            etag_parts: etag.parts().unwrap_or(0),
+            checksum: checksum.map(|checksum| StoredChecksum::of(&checksum.value)),
+            composite: checksum.is_some_and(|checksum| checksum.kind == ChecksumType::Composite),
+            storage_class: (class != "STANDARD").then(|| class.to_owned()),
+        }
+    }
+
+    /// The same body under new metadata, as a copy makes it.
+    pub(super) fn copied(&self, modified: Timestamp, metadata: &Metadata) -> Self {
+        Self::new(modified, self.size, self.etag(), self.object_checksum(), metadata)
+    }
+
+    pub(super) fn modified(&self) -> Timestamp {
+        Timestamp::from_unix_millis(self.modified_millis)
+    }
+
+    pub(super) fn etag(&self) -> ETag {
+        match self.etag_parts {
+            0 => ETag::single(self.md5),
+            parts => ETag::multipart(self.md5, parts),
+        }
+    }
+
+    pub(super) fn object_checksum(&self) -> Option<ObjectChecksum> {
+        let value = self.checksum.as_ref().and_then(StoredChecksum::value)?;
+        let kind = self.kind();
+        Some(ObjectChecksum { value, kind, parts: (self.etag_parts > 0).then_some(self.etag_parts) })
+    }
+
+    fn kind(&self) -> ChecksumType {
+        match self.composite {
+            true => ChecksumType::Composite,
+            false => ChecksumType::FullObject,
+        }
+    }
+
+    pub(super) fn summary(self) -> Summary {
+        Summary {
+            size: self.size,
+            etag: self.etag(),
+            modified: self.modified(),
+            checksum: self.checksum.as_ref().map(|checksum| (checksum.algorithm.into(), self.kind())),
+            storage_class: self.storage_class.unwrap_or_else(|| "STANDARD".to_owned()),
+        }
+    }
+}
+
+/// Where the body of an object is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum StoredBody {
+    /// Behind the record.
+    Inline,
+    Segments(Vec<Segment>),
+}
+
+/// An object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ObjectRecord {
+    pub head: Head,
+    pub metadata: Vec<(String, String)>,
+    pub part_sizes: Vec<u64>,
+    pub body: StoredBody,
+}
+
+impl ObjectRecord {
+    /// The record and the inline body behind it.
+    pub(super) fn decode(value: &[u8]) -> Result<(Self, &[u8]), Error> {
+        postcard::take_from_bytes(versioned(value)?).map_err(broken)
+    }
+
+    /// Only the head of the record.
+    pub(super) fn decode_head(value: &[u8]) -> Result<Head, Error> {
+        postcard::take_from_bytes(versioned(value)?).map(|(head, _)| head).map_err(broken)
+    }
+
+    /// The value of this record, with an inline body behind it.
+    pub(super) fn encode(&self, inline: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut value = encode(self)?;
+        value.extend_from_slice(inline);
+        Ok(value)
+    }
+
+    pub(super) fn segments(&self) -> &[Segment] {
+        match &self.body {
+            StoredBody::Inline => &[],
+            StoredBody::Segments(segments) => segments,
+        }
+    }
+}
+
+/// A bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct BucketRecord {
+    /// Prefix of its keys; never used twice.
+    pub id: u32,
+    pub created_millis: i64,
+    pub owner: String,
+}
+
+/// A multipart upload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct UploadRecord {
+    initiated_millis: i64,
+    initiator: String,
+    metadata: Vec<(String, String)>,
+    checksum: Option<(StoredAlgorithm, bool)>,
+}
+
+impl UploadRecord {
+    pub(super) fn new(upload: &Upload) -> Self {
+        let composite = |kind| kind == ChecksumType::Composite;
+        Self {
+            initiated_millis: upload.initiated.unix_millis(),
+            initiator: upload.initiator.clone(),
+            metadata: upload.metadata.entries().to_vec(),
+            checksum: upload.checksum.map(|(algorithm, kind)| (algorithm.into(), composite(kind))),
+        }
+    }
+
+    pub(super) fn upload(self, key: ObjectKey, id: UploadId) -> Upload {
+        let kind = |composite| if composite { ChecksumType::Composite } else { ChecksumType::FullObject };
+        Upload {
+            key,
+            id,
+            initiated: Timestamp::from_unix_millis(self.initiated_millis),
+            metadata: Metadata::from_entries(self.metadata),
+            checksum: self.checksum.map(|(algorithm, composite)| (algorithm.into(), kind(composite))),
+            initiator: self.initiator,
+        }
+    }
+}
+
+/// A part of an upload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PartRecord {
+    modified_millis: i64,
+    pub size: u64,
+    md5: [u8; 16],
+    checksum: Option<StoredChecksum>,
+    pub segments: Vec<Segment>,
+}
+
+impl PartRecord {
+    pub(super) fn new(part: &Part, segments: Vec<Segment>) -> Self {
+        Self {
+            modified_millis: part.modified.unix_millis(),
+            size: part.size,
+            md5: *part.etag.md5(),
+            checksum: part.checksum.as_ref().map(StoredChecksum::of),
+            segments,
+        }
+    }
+
+    pub(super) fn part(&self, number: PartNumber) -> Part {
+        Part {
+            number,
+            size: self.size,
+            etag: ETag::single(self.md5),
+            modified: Timestamp::from_unix_millis(self.modified_millis),
+            checksum: self.checksum.as_ref().and_then(StoredChecksum::value),
+        }
+    }
+}
+
+/// A blob: how many records refer to it, and its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct BlobRecord {
+    pub references: u32,
+    pub size: u64,
+}
+
+/// The value of a record.
+pub(super) fn encode(record: &impl Serialize) -> Result<Vec<u8>, Error> {
+    postcard::to_extend(record, vec![VERSION]).map_err(broken)
+}
+
+/// The record of a value.
+pub(super) fn decode<'v, T: Deserialize<'v>>(value: &'v [u8]) -> Result<T, Error> {
+    postcard::from_bytes(versioned(value)?).map_err(broken)
+}
+
+fn versioned(value: &[u8]) -> Result<&[u8], Error> {
+    match value.split_first() {
+        Some((&VERSION, rest)) => Ok(rest),
+        Some((version, _)) => Err(Error::Index(format!("a record has the unknown version {version}"))),
+        None => Err(Error::Index("a record is empty".to_owned())),
+    }
+}
+
+fn broken(error: postcard::Error) -> Error {
+    Error::Index(format!("a record cannot be read or written: {error}"))
+}
+
+/// An inline body, copied out of the mapped page.
+pub(super) fn inline(bytes: &[u8]) -> Bytes {
+    Bytes::copy_from_slice(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slices_cross_segments() {
+        let of = |blob, offset, length| Segment::new(BlobId([blob; 16]), offset, length);
+        let segments = [of(1, 0, 10), of(2, 5, 10), of(3, 0, 10)];
+        assert_eq!(slice(&segments, 0, 30), segments);
+        assert_eq!(slice(&segments, 8, 4), [of(1, 8, 2), of(2, 5, 2)]);
+        assert_eq!(slice(&segments, 10, 10), [of(2, 5, 10)]);
+        assert_eq!(slice(&segments, 19, 2), [of(2, 14, 1), of(3, 0, 1)]);
+        assert_eq!(slice(&segments, 30, 5), []);
+    }
+
+    #[test]
+    fn objects_round_trip() {
+        let metadata = Metadata::from_entries(vec![("content-type".into(), "text/plain".into())]);
+        let checksum = Checksum::parse(Algorithm::Crc32, "AAAAAA==").map(ObjectChecksum::full);
+        let head =
+            Head::new(Timestamp::from_unix_millis(1), 5, ETag::multipart([9; 16], 2), checksum, &metadata);
+        let record = ObjectRecord {
+            head: head.clone(),
+            metadata: metadata.entries().to_vec(),
+            part_sizes: vec![3, 2],
+            body: StoredBody::Inline,
+        };
+        let value = record.encode(b"hello").expect("encoded");
+        assert_eq!(ObjectRecord::decode(&value).expect("decoded"), (record, &b"hello"[..]));
+        assert_eq!(ObjectRecord::decode_head(&value).expect("decoded"), head);
+        assert_eq!(head.object_checksum().map(|c| c.text()).as_deref(), Some("AAAAAA=="));
+        assert!(ObjectRecord::decode(&[]).is_err() && ObjectRecord::decode(&[9, 1]).is_err());
+    }
+}

@@ -1,0 +1,210 @@
+//! Where objects live. The engine is [`local`]: an index and immutable blobs in one directory.
+//!
+//! Reads are short and synchronous; changes are asynchronous and durable when they return. Nothing can be
+//! published without the [`BodyProof`](crate::auth::BodyProof) of the body it holds.
+
+mod local;
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+pub use local::{BlobReader, OpenError, PART_BYTES_MIN, Pinned, Received, Settings, Store, Writer};
+
+use crate::clock::Timestamp;
+use crate::s3::checksum::{Algorithm, Checksum, ChecksumType};
+use crate::s3::metadata::Metadata;
+use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId};
+
+/// A bucket.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    pub name: BucketName,
+    pub created: Timestamp,
+    /// Canonical id of the user who made it.
+    pub owner: String,
+}
+
+/// What a listing shows of an object.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    pub size: u64,
+    pub etag: ETag,
+    pub modified: Timestamp,
+    pub checksum: Option<(Algorithm, ChecksumType)>,
+    pub storage_class: String,
+}
+
+/// An object without its body.
+#[derive(Clone, Debug)]
+pub struct Object {
+    pub size: u64,
+    pub etag: ETag,
+    pub modified: Timestamp,
+    pub metadata: Metadata,
+    pub checksum: Option<ObjectChecksum>,
+    /// Sizes of the parts it was uploaded in; empty if it came in one go.
+    pub part_sizes: Vec<u64>,
+    pub content: Content,
+}
+
+/// The checksum of an object as it is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectChecksum {
+    pub value: Checksum,
+    pub kind: ChecksumType,
+    /// Number of parts, shown behind a composite checksum.
+    pub parts: Option<u16>,
+}
+
+impl ObjectChecksum {
+    /// A checksum over the whole body.
+    pub fn full(value: Checksum) -> Self {
+        Self { value, kind: ChecksumType::FullObject, parts: None }
+    }
+
+    /// The value on the wire: base64, with `-N` if it is composite.
+    pub fn text(&self) -> String {
+        match self.parts.filter(|_| self.kind == ChecksumType::Composite) {
+            Some(parts) => format!("{}-{parts}", self.value.base64()),
+            None => self.value.base64(),
+        }
+    }
+}
+
+/// The bytes of an object: at hand, or in blobs to be read with [`Store::reader`].
+#[derive(Clone, Debug)]
+pub enum Content {
+    Inline(bytes::Bytes),
+    Blobs(Pinned),
+}
+
+/// What a write made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub etag: ETag,
+    pub modified: Timestamp,
+    pub checksum: Option<ObjectChecksum>,
+    pub size: u64,
+}
+
+/// What a copy says of its metadata.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopiedMetadata {
+    /// That of the source, but for the storage class, which is never copied.
+    Keep {
+        storage_class: Option<String>,
+    },
+    Replace(Metadata),
+}
+
+/// A multipart upload.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    pub key: ObjectKey,
+    pub id: UploadId,
+    pub initiated: Timestamp,
+    pub metadata: Metadata,
+    /// What the client asked for; without it parts are checked by CRC64NVME.
+    pub checksum: Option<(Algorithm, ChecksumType)>,
+    /// Canonical id of the user who started it.
+    pub initiator: String,
+}
+
+/// A part of an unfinished upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    pub number: PartNumber,
+    pub size: u64,
+    pub etag: ETag,
+    pub modified: Timestamp,
+    pub checksum: Option<Checksum>,
+}
+
+/// A part as a completion names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NamedPart {
+    pub number: PartNumber,
+    /// `None` if the text cannot be a tag of ours.
+    pub etag: Option<ETag>,
+    pub etag_text: String,
+    pub checksums: Vec<(Algorithm, String)>,
+}
+
+/// What the client says of a completed object beside its parts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Completion {
+    pub parts: Vec<NamedPart>,
+    /// `x-amz-mp-object-size`.
+    pub size: Option<u64>,
+    /// `x-amz-checksum-*` with its text, which may end in `-N`.
+    pub checksum: Option<(Algorithm, String)>,
+    pub checksum_type: Option<ChecksumType>,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Clone, Debug)]
+pub enum Error {
+    NoSuchBucket,
+    NoSuchKey,
+    NoSuchUpload,
+    /// It exists; holds the owner's canonical id.
+    BucketExists(String),
+    BucketNotEmpty,
+    /// A condition did not hold; its name as the wire spells it.
+    Precondition(&'static str),
+    /// The source of a copy changed while it was being read.
+    Conflict,
+    /// A named part is not there, or its tag differs.
+    InvalidPart {
+        number: PartNumber,
+        etag: String,
+    },
+    InvalidPartOrder,
+    PartTooSmall {
+        number: PartNumber,
+        etag: String,
+        size: u64,
+    },
+    /// The completed object would be larger than any may be.
+    ObjectTooLarge {
+        size: u64,
+    },
+    /// The size the client named is not that of its parts.
+    SizeMismatch {
+        named: u64,
+        computed: u64,
+    },
+    /// A checksum of a completion differs or is of another kind; the message for the client.
+    Checksum {
+        bad_digest: bool,
+        message: String,
+    },
+    /// The file system is full.
+    NoSpace,
+    /// Reading or writing failed; for the log.
+    Io(Arc<io::Error>),
+    /// The index failed; for the log.
+    Index(String),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "input or output failed: {error}"),
+            Self::Index(error) => write!(f, "the index failed: {error}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
+            _ => Self::Io(Arc::new(error)),
+        }
+    }
+}
