@@ -1,4 +1,77 @@
 //! `presigned`: a self-hosted S3 endpoint that takes presigned URLs seriously.
+//!
+//! # The path of a request
+//!
+//! ```text
+//! bytes -> server -> http::Request
+//!    s3::Request          what is asked and claimed; nothing believed yet
+//!    auth::authenticate   -> Verified, which owns the request
+//!    Policy::authorize    -> Permit, which borrows the Verified
+//!    a handler of api     -> Verified::check_body -> Framer and Digester
+//!    store                takes the body in; only a BodyProof can be published
+//!    Reply                or an s3::Error, through the one table of api
+//! ```
+//!
+//! What was verified, what was permitted and what is carried out are the same value.
+//!
+//! # Layers
+//!
+//! Imports lead down only; `tests/tidy.rs` sees to it.
+//!
+//! | layer | module | what it is |
+//! | --- | --- | --- |
+//! | 0 | [`clock`] | timestamps and where "now" comes from |
+//! | 1 | [`s3`] | the wire vocabulary: names, targets, operations, conditions, checksums, errors |
+//! | 2 | [`auth`] | who sent it, and is the body the one they signed? Also the signing direction |
+//! | 3 | `policy` | may they? |
+//! | 3 | `store` | where objects live |
+//! | 4 | `api` | the path of a request |
+//! | 5 | `admin` | what the server says of itself |
+//! | 6 | `server` | sockets, TLS, hyper |
+//! | 7 | `config` | file and flags in, each module's settings out |
+//! | 8 | `cli` | subcommands; the only module that prints |
+//!
+//! # Limits
+//!
+//! | what | limit | where |
+//! | --- | --- | --- |
+//! | target and headers of a request | 32 KiB | [`s3::request::HEAD_BYTES_MAX`] |
+//! | key | 1,024 bytes | [`s3::name::KEY_BYTES_MAX`] |
+//! | user metadata | 2 KiB | [`s3::metadata::USER_METADATA_BYTES_MAX`] |
+//! | body of one PUT | 5 GiB | [`auth::OBJECT_BYTES_MAX`] |
+//! | parts of an upload, size of all but the last | 10,000, 5 MiB | [`s3::name::PART_NUMBER_MAX`], `store::PART_BYTES_MIN` |
+//! | document in a request | 8 MiB, 10 levels, 100,000 elements | `api`, [`s3::xml`] |
+//! | keys of a listing page, of a DeleteObjects | 1,000 | [`s3::listing::PAGE_KEYS_MAX`], `api` |
+//! | body standing still | 60 s | `config::BODY_STALL_MAX` |
+//! | body read after a refusal | 1 MiB, 2 s | `api` |
+//! | connections, streams on one | 16,384, 128 | `server` |
+//! | head, TLS handshake | 60 s, 10 s | `server` |
+//! | line of aws-chunked, lines of a trailer | 1 KiB, 16 | [`auth`] |
+//!
+//! # The verifier alone
+//!
+//! With `default-features = false` the crate is [`clock`], [`s3`] and [`auth`]: no runtime, no sockets, no files.
+//! It verifies the head of any `http::Request`:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use presigned::auth::{Key, Keyring, SecretKey, Settings, User, authenticate};
+//! use presigned::{clock::Timestamp, s3::Request, s3::target::Domains};
+//!
+//! let url = "/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
+//! let received = http::Request::get(url).header("host", "examplebucket.s3.amazonaws.com").body(()).unwrap();
+//! let now = Timestamp::parse_iso_basic("20130524T120000Z").unwrap(); // or Clock::System.now()
+//!
+//! let user = Arc::new(User { id: "main".into(), display_name: "Main".into() });
+//! let secret = SecretKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
+//! let keyring = Keyring::new([Key::new("AKIAIOSFODNN7EXAMPLE", secret, user)]);
+//! let domains = Domains::new(["s3.amazonaws.com".to_owned()]);
+//! let request = Request::parse(received.into_parts().0, &domains)?;
+//! let verified = authenticate(request, &keyring, &Settings::default(), now).map_err(|refused| refused.error)?;
+//! assert_eq!(verified.request().target().key().unwrap().as_str(), "test.txt");
+//! # Ok::<(), presigned::s3::Error>(())
+//! ```
+
 #[cfg(feature = "server")]
 pub mod admin;
 #[cfg(feature = "server")]

@@ -19,7 +19,7 @@ use crate::s3::range::{Span, parse_copy_range};
 use crate::s3::target::Style;
 use crate::s3::uri::{Slash, encode};
 use crate::s3::xml::{Element, Writer};
-use crate::store::{self, Completion, Content, NamedPart, ObjectChecksum, Part, Upload};
+use crate::store::{self, Completion, Content, NamedPart, ObjectChecksum, Part, Upload, UploadName};
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html>
 pub(super) async fn create(call: &Call<'_>) -> Result<Reply, Error> {
@@ -100,14 +100,15 @@ fn chosen_checksum(call: &Call<'_>) -> Result<Option<(Algorithm, ChecksumType)>,
 /// # Errors
 /// `NoSuchBucket`, `NoSuchUpload`.
 pub(super) fn upload(call: &Call<'_>) -> Result<Upload, Error> {
-    let id = upload_id(call)?;
-    call.store().upload(call.bucket(), call.key(), id).map_err(|error| of_store(error, call.request()))
+    call.store().upload(upload_name(call)?).map_err(|error| of_store(error, call.request()))
 }
 
-fn upload_id(call: &Call<'_>) -> Result<UploadId, Error> {
+/// The upload as the request names it.
+fn upload_name(call: &Call<'_>) -> Result<UploadName, Error> {
     call.store().bucket(call.bucket()).map_err(|error| of_store(error, call.request()))?;
     let text = call.request().query().value("uploadId").unwrap_or_default();
-    UploadId::parse(text).ok_or_else(|| of_store(store::Error::NoSuchUpload, call.request()))
+    let id = UploadId::parse(text).ok_or_else(|| of_store(store::Error::NoSuchUpload, call.request()))?;
+    Ok(UploadName { bucket: call.bucket().clone(), key: call.key().clone(), id })
 }
 
 fn part_number(call: &Call<'_>) -> Result<PartNumber, Error> {
@@ -125,8 +126,7 @@ pub(super) async fn upload_part(call: &Call<'_>, body: &mut Option<Incoming>) ->
     let check = call.permit.verified().check_body(BodyKind::Object { checksum: fallback })?;
     check_part_algorithm(&upload, &check)?;
     let received = receive(call, body, check, Place::Blob).await?;
-    let (bucket, key) = (call.bucket().clone(), call.key().clone());
-    let part = call.store().put_part(bucket, key, upload.id, number, received, call.now).await;
+    let part = call.store().put_part(upload_name(call)?, number, received, call.now).await;
     let part = part.map_err(|error| of_store(error, request))?;
     let mut reply = Reply::new(Body::empty());
     add_etag(reply.headers_mut(), &part.etag.quoted());
@@ -196,7 +196,7 @@ async fn copy_part(
     let algorithm = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
     let mut digester = BodyProof::digester(algorithm);
     let store = call.store().clone();
-    let (bucket, key, id) = (call.bucket().clone(), call.key().clone(), upload.id);
+    let name = upload_name(call)?;
     match object.content {
         Content::Inline(bytes) => {
             let data = vec![super::get::within(&bytes, span)];
@@ -207,7 +207,7 @@ async fn copy_part(
                 writer.finish(digester.finish())
             });
             let received = received.await?.map_err(failed)?;
-            call.store().put_part(bucket, key, id, number, received, call.now).await.map_err(failed)
+            call.store().put_part(name, number, received, call.now).await.map_err(failed)
         }
         Content::Blobs(body) => {
             let mut reader = store.reader(body.clone(), span.offset, span.length);
@@ -218,8 +218,7 @@ async fn copy_part(
                 Ok::<_, store::Error>(digester.finish())
             });
             let proof = proof.await?.map_err(failed)?;
-            let copied =
-                call.store().copy_part(bucket, key, id, number, (body, span.offset), proof, call.now).await;
+            let copied = call.store().copy_part(name, number, (body, span.offset), proof, call.now).await;
             copied.map_err(failed)
         }
     }
@@ -249,7 +248,7 @@ fn copied_span(call: &Call<'_>, size: u64) -> Result<Span, Error> {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
 pub(super) async fn complete(call: &Call<'_>, body: &mut Option<Incoming>) -> Result<Reply, Error> {
     let request = call.request();
-    let id = upload_id(call)?;
+    let name = upload_name(call)?;
     let condition = write_condition(call)?;
     let document = receive_document(call, body, BodyKind::Completion).await?;
     let completion = Completion {
@@ -258,8 +257,7 @@ pub(super) async fn complete(call: &Call<'_>, body: &mut Option<Incoming>) -> Re
         checksum: object_checksum(call)?,
         checksum_type: request.amz("x-amz-checksum-type").as_deref().and_then(ChecksumType::parse),
     };
-    let (bucket, key) = (call.bucket().clone(), call.key().clone());
-    let written = call.store().complete_upload(bucket, key, id, completion, condition, call.now).await;
+    let written = call.store().complete_upload(name, completion, condition, call.now).await;
     let written = written.map_err(|error| of_store(error, request))?;
     let mut writer = Writer::answer("CompleteMultipartUploadResult");
     writer.element("Location", location(call)).element("Bucket", call.bucket()).element("Key", call.key());
@@ -323,8 +321,7 @@ fn location(call: &Call<'_>) -> String {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
 pub(super) async fn abort(call: &Call<'_>) -> Result<Reply, Error> {
-    let id = upload_id(call)?;
-    let aborted = call.store().abort_upload(call.bucket().clone(), call.key().clone(), id).await;
+    let aborted = call.store().abort_upload(upload_name(call)?).await;
     aborted.map_err(|error| of_store(error, call.request()))?;
     Ok(no_content())
 }

@@ -1,15 +1,16 @@
 //! Takes in a body: framing undone, digests computed beside writing, memory bounded however slow the client.
 
 use bytes::Bytes;
+use futures_util::future::{Join, join};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::error::of_store;
 use super::exchange::Call;
 use crate::auth::{BodyCheck, BodyKind, Digester, Framer};
 use crate::s3::error::{Error, ErrorCode};
-use crate::store::{Received, Writer};
+use crate::store::{self, Received, Writer};
 
 /// Most bytes of a document in a request: 1,000 keys of 1,024 bytes, each byte written as a reference.
 pub(super) const DOCUMENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
@@ -38,10 +39,10 @@ pub(super) async fn receive(
     place: Place,
 ) -> Result<Received, Error> {
     let mut source = Source::new(call, body, check.framer)?;
-    let store = call.store().clone();
+    let held = call.store().clone();
     let failed = |error| of_store(error, call.request());
-    if place == Place::Any && store.is_inline(check.length) {
-        let mut writer = store.writer(check.length).map_err(failed)?;
+    if place == Place::Any && held.is_inline(check.length) {
+        let mut writer = held.writer(check.length).map_err(failed)?;
         let mut digester = check.digester;
         let mut data = Vec::new();
         while source.next(&mut data).await? {
@@ -52,10 +53,9 @@ pub(super) async fn receive(
         let proof = digester.finish(source.finish()?)?;
         return writer.finish(proof).map_err(failed);
     }
-    let writer = spawn_blocking(move || store.blob_writer()).await.map_err(panicked)?.map_err(failed)?;
-    let mut pump = Pump { idle: Some((writer, check.digester)), running: None };
-    pump.run(&mut source).await.map_err(|error| error.into_s3(call))?;
-    let (writer, digester) = pump.stop().await.map_err(|error| error.into_s3(call))?;
+    let writer = spawn_blocking(move || held.blob_writer()).await.map_err(panicked)?.map_err(failed)?;
+    let pumped = Pump::Idle(writer, check.digester).run(&mut source).await;
+    let (writer, digester) = pumped.map_err(|failure| failure.into_s3(call))?;
     let proof = digester.finish(source.finish()?)?;
     spawn_blocking(move || writer.finish(proof)).await.map_err(panicked)?.map_err(failed)
 }
@@ -126,7 +126,7 @@ impl Source {
 /// Why taking in a body ended.
 enum Failure {
     Body(Error),
-    Store(crate::store::Error),
+    Store(store::Error),
 }
 
 impl Failure {
@@ -141,95 +141,86 @@ impl Failure {
 /// Moves batches through writer and digester on two blocking threads, while the next batch comes in.
 ///
 /// No thread is held while the client is slow: a batch starts when there is something worth starting for.
-struct Pump {
-    idle: Option<(Writer, Digester)>,
-    running: Option<Running>,
-}
-
-struct Running {
-    writing: JoinHandle<Result<Writer, crate::store::Error>>,
-    digesting: JoinHandle<Digester>,
-}
-
-impl Running {
-    async fn done(&mut self) -> Result<(Writer, Digester), Failure> {
-        let (writer, digester) = tokio::join!(&mut self.writing, &mut self.digesting);
-        let writer = writer.map_err(|error| Failure::Body(panicked(error)))?.map_err(Failure::Store)?;
-        Ok((writer, digester.map_err(|error| Failure::Body(panicked(error)))?))
-    }
+enum Pump {
+    Idle(Writer, Digester),
+    /// A batch is under way. Polled by reference, so that giving up a wait loses nothing.
+    Running(Join<JoinHandle<Result<Writer, store::Error>>, JoinHandle<Digester>>),
 }
 
 impl Pump {
-    async fn run(&mut self, source: &mut Source) -> Result<(), Failure> {
-        let mut batch = Vec::new();
-        let mut bytes = 0;
-        loop {
-            let more = match &mut self.running {
-                Some(running) if bytes >= BATCH_BYTES_MAX => {
-                    self.idle = Some(running.done().await?);
-                    self.running = None;
-                    true
-                }
-                Some(running) => {
-                    let before = batch.len();
-                    tokio::select! {
-                        done = running.done() => {
-                            self.idle = Some(done?);
-                            self.running = None;
-                            true
-                        }
-                        more = source.next(&mut batch) => {
-                            bytes += batch.iter().skip(before).map(Bytes::len).sum::<usize>();
-                            more.map_err(Failure::Body)?
-                        }
+    /// Takes a body to its end.
+    async fn run(mut self, source: &mut Source) -> Result<(Writer, Digester), Failure> {
+        let mut batch = Batch::default();
+        let mut more = true;
+        while more {
+            self = match self {
+                Self::Running(mut running) if batch.bytes < BATCH_BYTES_MAX => tokio::select! {
+                    done = &mut running => Self::idle(done)?,
+                    read = batch.read(source) => {
+                        more = read?;
+                        Self::Running(running)
                     }
+                },
+                Self::Running(running) => Self::idle(running.await)?,
+                Self::Idle(writer, digester) if batch.bytes >= BATCH_BYTES_MIN => {
+                    Self::start(writer, digester, std::mem::take(&mut batch))
                 }
-                None => {
-                    let before = batch.len();
-                    let more = source.next(&mut batch).await.map_err(Failure::Body)?;
-                    bytes += batch.iter().skip(before).map(Bytes::len).sum::<usize>();
-                    more
+                Self::Idle(writer, digester) => {
+                    more = batch.read(source).await?;
+                    Self::Idle(writer, digester)
                 }
             };
-            if (bytes >= BATCH_BYTES_MIN || !more) && self.running.is_none() {
-                self.start(std::mem::take(&mut batch));
-                bytes = 0;
-            }
-            if !more {
-                if !batch.is_empty() {
-                    self.idle = Some(self.stop_running().await?);
-                    self.start(batch);
-                }
-                return Ok(());
-            }
+        }
+        let (writer, digester) = self.stop().await?;
+        Self::start(writer, digester, batch).stop().await
+    }
+
+    fn start(mut writer: Writer, mut digester: Digester, batch: Batch) -> Self {
+        let copy = batch.pieces.clone();
+        let digesting = spawn_blocking(move || {
+            copy.iter().for_each(|piece| digester.update(piece));
+            digester
+        });
+        let writing = spawn_blocking(move || writer.write(&batch.pieces).map(|()| writer));
+        Self::Running(join(writing, digesting))
+    }
+
+    async fn stop(self) -> Result<(Writer, Digester), Failure> {
+        let idle = match self {
+            Self::Running(running) => Self::idle(running.await)?,
+            idle @ Self::Idle(..) => idle,
+        };
+        match idle {
+            Self::Idle(writer, digester) => Ok((writer, digester)),
+            Self::Running(_) => Err(Failure::Body(ErrorCode::InternalError.error().at("pump"))),
         }
     }
 
-    fn start(&mut self, batch: Vec<Bytes>) {
-        if let Some((mut writer, mut digester)) = self.idle.take() {
-            let copy = batch.clone();
-            let digesting = spawn_blocking(move || {
-                copy.iter().for_each(|piece| digester.update(piece));
-                digester
-            });
-            let writing = spawn_blocking(move || writer.write(&batch).map(|()| writer));
-            self.running = Some(Running { writing, digesting });
-        }
-    }
-
-    async fn stop_running(&mut self) -> Result<(Writer, Digester), Failure> {
-        match (self.running.take(), self.idle.take()) {
-            (Some(mut running), _) => running.done().await,
-            (None, Some(idle)) => Ok(idle),
-            (None, None) => Err(Failure::Body(ErrorCode::InternalError.error().at("pump"))),
-        }
-    }
-
-    async fn stop(mut self) -> Result<(Writer, Digester), Failure> {
-        self.stop_running().await
+    fn idle(
+        (writer, digester): (Result<Result<Writer, store::Error>, JoinError>, Result<Digester, JoinError>),
+    ) -> Result<Self, Failure> {
+        let failed = |error| Failure::Body(panicked(error));
+        Ok(Self::Idle(writer.map_err(failed)?.map_err(Failure::Store)?, digester.map_err(failed)?))
     }
 }
 
-fn panicked(_: tokio::task::JoinError) -> Error {
+/// What came in and is not processed yet.
+#[derive(Default)]
+struct Batch {
+    pieces: Vec<Bytes>,
+    bytes: usize,
+}
+
+impl Batch {
+    /// Reads what comes next; `false` at the end. Giving up the wait loses nothing.
+    async fn read(&mut self, source: &mut Source) -> Result<bool, Failure> {
+        let before = self.pieces.len();
+        let more = source.next(&mut self.pieces).await.map_err(Failure::Body)?;
+        self.bytes += self.pieces.iter().skip(before).map(Bytes::len).sum::<usize>();
+        Ok(more)
+    }
+}
+
+fn panicked(_: JoinError) -> Error {
     ErrorCode::InternalError.error().at("panic")
 }

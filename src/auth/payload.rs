@@ -446,8 +446,9 @@ pub struct BodyProof {
 }
 
 impl BodyProof {
+    #[cfg(feature = "server")]
     /// A digester for bytes that are already stored, of which nothing was announced.
-    pub fn digester(checksum: Algorithm) -> StoredDigester {
+    pub(crate) fn digester(checksum: Algorithm) -> StoredDigester {
         StoredDigester(Digester {
             size: 0,
             md5: Md5::new(),
@@ -475,16 +476,18 @@ impl BodyProof {
 }
 
 /// Computes the digests of bytes the store already holds: a copy proves what it copies.
-pub struct StoredDigester(Digester);
+#[cfg(feature = "server")]
+pub(crate) struct StoredDigester(Digester);
 
+#[cfg(feature = "server")]
 impl StoredDigester {
     /// Takes in the next bytes.
-    pub fn update(&mut self, data: &[u8]) {
+    pub(crate) fn update(&mut self, data: &[u8]) {
         self.0.update(data);
     }
 
     /// The proof of the bytes taken in.
-    pub fn finish(self) -> BodyProof {
+    pub(crate) fn finish(self) -> BodyProof {
         let size = self.0.size;
         self.0.finish(FramingProof { size, trailer: None }).expect("nothing was announced that could differ")
     }

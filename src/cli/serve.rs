@@ -223,6 +223,8 @@ fn start_log(format: LogFormat) -> tracing_appender::non_blocking::WorkerGuard {
         LogFormat::Text => builder.with_ansi(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
+    // A panic ends one request, and is one line like everything else.
+    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a request panicked")));
     guard
 }
 

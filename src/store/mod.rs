@@ -111,6 +111,14 @@ pub struct Upload {
     pub initiator: String,
 }
 
+/// What names an upload: all three must fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UploadName {
+    pub bucket: BucketName,
+    pub key: ObjectKey,
+    pub id: UploadId,
+}
+
 /// A part of an unfinished upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {

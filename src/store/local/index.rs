@@ -30,6 +30,8 @@ const READERS_MAX: u32 = 2048;
 
 pub(super) type Table = Database<Raw, Raw>;
 pub(super) type ReadTransaction<'i> = RoTxn<'i, WithTls>;
+/// A key and its value, in the mapped pages.
+pub(super) type Row<'t> = (&'t [u8], &'t [u8]);
 
 impl From<heed::Error> for Error {
     fn from(error: heed::Error) -> Self {
@@ -249,7 +251,7 @@ impl Transaction<'_> {
     }
 
     /// The first entry of a table at or behind `from`.
-    pub(super) fn first(&self, table: Table, from: &[u8]) -> Result<Option<(&[u8], &[u8])>, Error> {
+    pub(super) fn first(&self, table: Table, from: &[u8]) -> Result<Option<Row<'_>>, Error> {
         let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(from), Bound::Unbounded);
         Ok(table.range(&self.raw, &bounds)?.next().transpose()?)
     }

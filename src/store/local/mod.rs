@@ -16,6 +16,8 @@ mod multipart;
 mod objects;
 mod reclaim;
 mod record;
+#[cfg(test)]
+mod tests;
 
 use std::fs::File;
 use std::path::PathBuf;

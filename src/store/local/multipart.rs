@@ -4,7 +4,7 @@ use md5::{Digest as _, Md5};
 
 use super::Store;
 use super::blob::{NewContent, Pinned, Received};
-use super::index::{Transaction, object_key, parse_upload_key, part_key, prefixed, upload_key};
+use super::index::{Row, Transaction, object_key, parse_upload_key, part_key, prefixed, upload_key};
 use super::objects::{Rows, written};
 use super::record::{
     Head, ObjectRecord, PartRecord, Segment, StoredBody, UploadRecord, decode, encode, slice,
@@ -14,8 +14,8 @@ use crate::clock::Timestamp;
 use crate::s3::checksum::{Algorithm, Checksum, ChecksumType, Hasher};
 use crate::s3::condition::WriteCondition;
 use crate::s3::listing::{Page, Selection, Sorted, page};
-use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId};
-use crate::store::{Completion, Error, NamedPart, ObjectChecksum, Part, Upload, Written};
+use crate::s3::name::{BucketName, ETag, PartNumber, UploadId};
+use crate::store::{Completion, Error, NamedPart, ObjectChecksum, Part, Upload, UploadName, Written};
 
 /// Smallest part that is not the last.
 pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
@@ -42,13 +42,13 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], and the index's.
-    pub fn upload(&self, name: &BucketName, key: &ObjectKey, id: UploadId) -> Result<Upload, Error> {
+    pub fn upload(&self, name: UploadName) -> Result<Upload, Error> {
         let index = self.index();
         let transaction = index.read()?;
-        let bucket = index.bucket(&transaction, name)?.id;
-        let value = index.uploads.get(&transaction, &upload_key(bucket, key, &id))?;
+        let bucket = index.bucket(&transaction, &name.bucket)?.id;
+        let value = index.uploads.get(&transaction, &upload_key(bucket, &name.key, &name.id))?;
         let record: UploadRecord = decode(value.ok_or(Error::NoSuchUpload)?)?;
-        Ok(record.upload(key.clone(), id))
+        Ok(record.upload(name.key, name.id))
     }
 
     /// Stores a received body, which must have a blob, as a part; one of the same number is replaced.
@@ -57,9 +57,7 @@ impl Store {
     /// [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], [`Error::NoSpace`], the file system's and the index's.
     pub async fn put_part(
         &self,
-        name: BucketName,
-        key: ObjectKey,
-        id: UploadId,
+        upload: UploadName,
         number: PartNumber,
         body: Received,
         now: Timestamp,
@@ -71,9 +69,9 @@ impl Store {
         };
         let blob_id = blob.id();
         let change = move |transaction: &mut Transaction<'_>| {
-            transaction.upload(&name, &key, &id)?;
+            transaction.upload(&upload)?;
             transaction.publish(blob_id, part.size)?;
-            transaction.replace_part(&id, &part, vec![Segment::new(blob_id, 0, part.size)])?;
+            transaction.replace_part(&upload.id, &part, vec![Segment::new(blob_id, 0, part.size)])?;
             Ok(part)
         };
         self.committer().commit(Some(blob), change).await
@@ -85,9 +83,7 @@ impl Store {
     /// As [`Store::put_part`].
     pub async fn copy_part(
         &self,
-        name: BucketName,
-        key: ObjectKey,
-        id: UploadId,
+        upload: UploadName,
         number: PartNumber,
         (source, offset): (Pinned, u64),
         proof: BodyProof,
@@ -95,13 +91,13 @@ impl Store {
     ) -> Result<Part, Error> {
         let part = new_part(number, &proof, now);
         let change = move |transaction: &mut Transaction<'_>| {
-            transaction.upload(&name, &key, &id)?;
+            transaction.upload(&upload)?;
             let segments = slice(source.segments(), offset, part.size);
             if !transaction.holds(&segments)? {
                 return Err(Error::Conflict);
             }
             transaction.retain(&segments)?;
-            transaction.replace_part(&id, &part, segments)?;
+            transaction.replace_part(&upload.id, &part, segments)?;
             Ok(part)
         };
         self.committer().commit(None, change).await
@@ -114,18 +110,17 @@ impl Store {
     /// [`Error::Precondition`], and the index's.
     pub async fn complete_upload(
         &self,
-        name: BucketName,
-        key: ObjectKey,
-        id: UploadId,
+        upload: UploadName,
         completion: Completion,
         condition: WriteCondition,
         now: Timestamp,
     ) -> Result<Written, Error> {
         let change = move |transaction: &mut Transaction<'_>| {
-            let (upload_key, record) = transaction.upload(&name, &key, &id)?;
+            let (upload_key, record) = transaction.upload(&upload)?;
+            let UploadName { bucket, key, id } = upload;
             let upload = record.upload(key.clone(), id);
             let parts = transaction.named_parts(&id, &completion)?;
-            let table_key = object_key(transaction.bucket(&name)?.id, &key);
+            let table_key = object_key(transaction.bucket(&bucket)?.id, &key);
             let checksum = combined_checksum(&parts, upload.checksum, &completion)?;
             check_checksum(checksum, &completion)?;
             transaction.check_condition(&table_key, &condition)?;
@@ -148,10 +143,10 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], and the index's.
-    pub async fn abort_upload(&self, name: BucketName, key: ObjectKey, id: UploadId) -> Result<(), Error> {
+    pub async fn abort_upload(&self, upload: UploadName) -> Result<(), Error> {
         let change = move |transaction: &mut Transaction<'_>| {
-            let (upload_key, _) = transaction.upload(&name, &key, &id)?;
-            transaction.remove_upload(&upload_key, &id)
+            let (upload_key, _) = transaction.upload(&upload)?;
+            transaction.remove_upload(&upload_key, &upload.id)
         };
         self.committer().commit(None, change).await
     }
@@ -198,13 +193,8 @@ impl Store {
 
 impl Transaction<'_> {
     /// An upload: its key in the table, and its record.
-    fn upload(
-        &self,
-        name: &BucketName,
-        key: &ObjectKey,
-        id: &UploadId,
-    ) -> Result<(Vec<u8>, UploadRecord), Error> {
-        let table_key = upload_key(self.bucket(name)?.id, key, id);
+    fn upload(&self, name: &UploadName) -> Result<(Vec<u8>, UploadRecord), Error> {
+        let table_key = upload_key(self.bucket(&name.bucket)?.id, &name.key, &name.id);
         let value = self.index.uploads.get(&self.raw, &table_key)?.ok_or(Error::NoSuchUpload)?;
         let record = decode(value)?;
         Ok((table_key, record))
@@ -429,7 +419,7 @@ struct Uploads<'t> {
 }
 
 impl Uploads<'_> {
-    fn entry(row: Option<(&[u8], &[u8])>) -> Result<Option<(String, Upload)>, Error> {
+    fn entry(row: Option<Row<'_>>) -> Result<Option<(String, Upload)>, Error> {
         let Some((key, value)) = row else {
             return Ok(None);
         };

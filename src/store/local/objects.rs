@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use super::Store;
 use super::blob::{NewBlob, NewContent, Received};
-use super::index::{Index, ReadTransaction, Table, Transaction, object_key, prefixed};
+use super::index::{Index, ReadTransaction, Row, Table, Transaction, object_key, prefixed};
 use super::record::{BucketRecord, Head, ObjectRecord, Segment, StoredBody, decode, encode, inline};
 use crate::clock::Timestamp;
 use crate::s3::condition::{Conditions, Decision, WriteCondition};
@@ -299,7 +299,7 @@ impl<'t> Rows<'t> {
     }
 
     /// The first row at or behind `from`, which is without the bucket, as the returned key is.
-    pub(super) fn seek(&mut self, from: &[u8]) -> Result<Option<(&'t [u8], &'t [u8])>, Error> {
+    pub(super) fn seek(&mut self, from: &[u8]) -> Result<Option<Row<'t>>, Error> {
         let from = prefixed(self.bucket, from);
         let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(&from), Bound::Unbounded);
         self.range = Some(self.table.range(self.transaction, &bounds)?);
@@ -307,7 +307,7 @@ impl<'t> Rows<'t> {
     }
 
     /// The row behind the last one.
-    pub(super) fn next(&mut self) -> Result<Option<(&'t [u8], &'t [u8])>, Error> {
+    pub(super) fn next(&mut self) -> Result<Option<Row<'t>>, Error> {
         let row = self.range.as_mut().and_then(Iterator::next).transpose()?;
         let prefix = self.bucket.to_be_bytes();
         Ok(row.and_then(|(key, value)| key.strip_prefix(&prefix).map(|key| (key, value))))
@@ -319,7 +319,7 @@ struct Objects<'t> {
 }
 
 impl Objects<'_> {
-    fn entry(row: Option<(&[u8], &[u8])>) -> Result<Option<(String, Summary)>, Error> {
+    fn entry(row: Option<Row<'_>>) -> Result<Option<(String, Summary)>, Error> {
         let Some((key, value)) = row else {
             return Ok(None);
         };
