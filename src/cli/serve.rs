@@ -13,6 +13,7 @@ use crate::auth::{self, Keyring, SecretKey};
 use crate::clock::Clock;
 use crate::config::{BODY_STALL_MAX, Config, KeyPair, LISTEN_DEFAULT, LogFormat, User};
 use crate::policy::Policy;
+use crate::s3::name::BucketName;
 use crate::s3::target::Domains;
 use crate::server::{self, Server};
 use crate::store::{self, Store};
@@ -111,13 +112,23 @@ fn main_user(key: KeyPair) -> User {
 /// Serves until the process is told to stop.
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     let config = arguments.config()?;
-    let auth = config.auth()?;
-    let tls = config.tls()?;
-    let buckets = config.bucket_names()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(serve(&config))
+}
+
+async fn serve(config: &Config) -> Result<(), Failure> {
+    let (auth, buckets) = (config.auth()?, config.bucket_names()?);
+    let mut listen = config.listen.clone();
+    if listen.is_empty() {
+        listen.push(LISTEN_DEFAULT.to_owned());
+    }
+    let settings = server::Settings { listen, tls: config.tls()? };
+    // What can fail comes first, so that a start that fails has made no keys.
     let store = Store::open(config.store())?;
+    let server = Server::bind(&settings).await?;
+    let (users, origin) = users(config)?;
     // Lines that cannot be written at once are written by a thread of its own; the guard writes the last ones.
     let _guard = start_log(config.log_format.unwrap_or_default());
-    let (users, origin) = users(&config)?;
     let (keyring, users) = keyring(&users);
     let context = api::Context {
         store,
@@ -127,25 +138,24 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
         policy: Policy,
         domains: Domains::new(config.domains.iter().cloned()),
         clock: Clock::System,
-        settings: api::Settings { region: config.region_name().to_owned(), body_stall_max: BODY_STALL_MAX },
+        settings: api::Settings {
+            region: config.region_name().to_owned(),
+            body_stall_max: BODY_STALL_MAX,
+        },
     };
-    let mut listen = config.listen.clone();
-    if listen.is_empty() {
-        listen.push(LISTEN_DEFAULT.to_owned());
+    make_buckets(&context, &buckets).await?;
+    let stop = stop_signal()?;
+    let urls = server.urls();
+    greet(config, &urls, &origin);
+    // The sockets are bound, so whoever reads the file is answered, even before the first accept.
+    if let Some(path) = &config.ready_file {
+        write_ready_file(path, &urls).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
-    let server = server::Settings { listen, tls };
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(&config, Arc::new(context), &server, &buckets, &origin))
+    server.serve(Arc::new(context), stop).await;
+    Ok(())
 }
 
-async fn serve(
-    config: &Config,
-    context: Arc<api::Context>,
-    settings: &server::Settings,
-    buckets: &[crate::s3::name::BucketName],
-    origin: &Origin,
-) -> Result<(), Failure> {
-    let server = Server::bind(settings).await?;
+async fn make_buckets(context: &api::Context, buckets: &[BucketName]) -> Result<(), Failure> {
     let owner = context.users.first().map(|user| user.id.clone()).unwrap_or_default();
     for bucket in buckets {
         match context.store.create_bucket(bucket.clone(), owner.clone(), context.clock.now()).await {
@@ -153,30 +163,20 @@ async fn serve(
             Err(error) => return Err(format!("cannot make the bucket {bucket}: {error}").into()),
         }
     }
-    let urls = server.urls();
+    Ok(())
+}
+
+/// Done when the process is told to stop.
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let stop = async move {
+    Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping");
-    };
-    let serving = server.serve(context, stop);
-    let told = async {
-        greet(config, &urls, origin);
-        match &config.ready_file {
-            Some(path) => write_ready_file(path, &urls)
-                .map_err(|error| format!("cannot write {}: {error}", path.display()).into()),
-            None => Ok::<(), Failure>(()),
-        }
-    };
-    tokio::pin!(serving);
-    // The sockets are bound, so whoever reads the file is answered, even before the first accept.
-    told.await?;
-    serving.await;
-    Ok(())
+    })
 }
 
 /// Where the keys came from, which decides what the greeting says of them.
