@@ -1,0 +1,132 @@
+"""`presigned sign`: its URLs at work, its curl commands run as they stand, and the same URLs made by botocore."""
+
+import shlex
+import time
+import urllib.parse
+
+from clients import BUCKET, boto, clock, presigned_sign, version_of
+from flows import flow
+from harness import (
+    FAILS, check, clean_environment, curl, equal, expect_absent, expect_bare, expect_error, expect_mismatch, get, noise,
+    run_command, upload,
+)
+
+BOTH_VERSIONS = ((2, ["--v2"]), (4, []))
+
+
+@flow("sign", "curl")
+def sign_curl(cell):
+    """Each method in each version, with headers and queries of the caller's, fetched with curl."""
+    server = cell.serve()
+    client, content = boto(server), noise(100_000)
+    for version, option in BOTH_VERSIONS:
+        key = f"dir/two words é+{version}.bin"
+        place = f"s3://{BUCKET}/{key}"
+
+        def sign(method, *more, place=place, option=option):
+            return presigned_sign(cell, server, method, place, *option, *more).stdout.strip()
+
+        url = sign("put", "--expires", "10m")
+        equal(version_of(url), version, "version")
+        upload(cell, url, content)
+        get(cell, sign("get"), body=content)
+        head = curl(cell, sign("head"), "--head")
+        expect_bare(head, 200)
+        equal(head.headers["content-length"], str(len(content)), "Content-Length of HEAD")
+        asked = ["--query", "response-content-type=text/x-a", "--query", "response-content-disposition=attachment; filename=\"a b.txt\""]
+        answer = get(cell, sign("get", *asked), body=content)
+        equal(answer.headers["content-type"], "text/x-a", "Content-Type asked for in the query")
+        equal(answer.headers["content-disposition"], 'attachment; filename="a b.txt"', "Content-Disposition asked for")
+
+        url = sign("put", "--header", "content-type:text/plain", "--header", "x-amz-meta-colour:blue")
+        headers = ["--header", "Content-Type: text/plain", "--header", "x-amz-meta-colour: blue"]
+        expect_mismatch(upload(cell, url, b"refused", "--header", "x-amz-meta-colour: blue", status=403), version)
+        upload(cell, url, content, *headers)
+        equal(client.head_object(Bucket=BUCKET, Key=key)["Metadata"], {"colour": "blue"}, "metadata signed as a header")
+
+        equal(curl(cell, sign("delete"), "--request", "DELETE").status, 204, "status of DELETE")
+        expect_absent(client, key)
+        short = sign("get", "--expires", "1s")
+        time.sleep(2.2)
+        elements = {2: ["Expires", "ServerTime"], 4: ["X-Amz-Expires", "Expires", "ServerTime"]}[version]
+        expect_error(get(cell, short, status=403), 403, "AccessDenied", "Request has expired", elements)
+    place = f"s3://{BUCKET}/key"
+    for wrong in (["get", "bucket/key"], ["get", "s3://"], ["frob", place], ["get", place, "--expires", "soon"]):
+        ended = presigned_sign(cell, server, *wrong, status=FAILS)
+        check(ended.stderr and not ended.stdout, f"`sign {wrong}` fails and says why: {ended}")
+        check("panicked" not in ended.stderr, f"`sign {wrong}` does not panic")
+
+
+@flow("sign", "presigned")
+def sign_commands(cell):
+    """--curl prints a command that does what was asked when it is pasted into a shell."""
+    server = cell.serve()
+    client, content = boto(server), b"text of the object\n" * 9
+    folder = cell.folder / "shell"
+    folder.mkdir()
+    environment = clean_environment(cell)
+
+    def paste(command):
+        return run_command(["bash", "-ec", f"cd {shlex.quote(str(folder))}; {command}"], environment).stdout
+
+    for option in ([], ["--v2"]):
+        place = f"s3://{BUCKET}/it's a key é&$x.txt"
+        client.put_object(Bucket=BUCKET, Key=place.split("/", 3)[3], Body=content)
+        command = presigned_sign(cell, server, "get", place, "--curl", *option).stdout.strip()
+        check(command.startswith("curl "), f"a curl command: {command}")
+        equal(paste(command), content.decode(), f"output of {command}")
+        command = presigned_sign(cell, server, "get", place, "--curl", "--header", "range:bytes=0-3", *option).stdout.strip()
+        equal(paste(command), "text", f"output of {command}")
+        command = presigned_sign(cell, server, "head", place, "--curl", *option).stdout.strip()
+        check(" 200" in paste(command).splitlines()[0], f"output of {command}")
+        command = presigned_sign(
+            cell, server, "put", place, "--curl", "--header", "content-type:text/x-b", *option
+        ).stdout.strip()
+        (folder / "FILE").write_bytes(b"uploaded")
+        paste(command)
+        found = client.get_object(Bucket=BUCKET, Key=place.split("/", 3)[3])
+        equal((found["Body"].read(), found["ContentType"]), (b"uploaded", "text/x-b"), f"what {command} stored")
+        command = presigned_sign(cell, server, "delete", place, "--curl", *option).stdout.strip()
+        paste(command)
+        expect_absent(client, place.split("/", 3)[3])
+
+
+@flow("sign", "boto3")
+def sign_boto3(cell):
+    """The URL that botocore makes in the same second is the same, but for the order of its parameters."""
+    server = cell.serve()
+    for version, option in BOTH_VERSIONS:
+        client = boto(server, version)
+        for method in ("get", "put", "head", "delete"):
+            for key in ("key", "dir/two words é+%25 ~!'()*.txt"):
+                ours = presigned_sign(
+                    cell, server, method, f"s3://{BUCKET}/{key}", "--expires", "10m", *option
+                ).stdout.strip()
+                theirs = at_the_same_time(client, method, key, ours)
+                equal(split(theirs), split(ours), f"botocore's URL beside {ours}")
+        named = "attachment; filename*=UTF-8''%C3%A9.txt"
+        query = ["--query", f"response-content-disposition={named}"]
+        ours = presigned_sign(cell, server, "get", f"s3://{BUCKET}/key", "--expires", "10m", *option, *query).stdout.strip()
+        theirs = at_the_same_time(client, "get", "key", ours, ResponseContentDisposition=named)
+        equal(split(theirs), split(ours), f"botocore's URL beside {ours}")
+    ours = presigned_sign(
+        cell, server, "put", f"s3://{BUCKET}/key", "--expires", "10m", "--header", "content-type:a/b", "--header", "x-amz-meta-m:1"
+    ).stdout.strip()
+    theirs = at_the_same_time(boto(server, 4), "put", "key", ours, ContentType="a/b", Metadata={"m": "1"})
+    equal(split(theirs), split(ours), f"botocore's URL beside {ours}")
+
+
+def split(url):
+    parts = urllib.parse.urlsplit(url)
+    return parts.scheme, parts.netloc, parts.path, sorted(urllib.parse.parse_qsl(parts.query, keep_blank_values=True))
+
+
+def at_the_same_time(client, method, key, url, **more):
+    """botocore's URL, made when `url` was made, to live 600 seconds as it does."""
+    given = dict(split(url)[3])
+    if "Expires" in given:
+        made = int(given["Expires"]) - 600
+    else:
+        made = time.mktime(time.strptime(given["X-Amz-Date"], "%Y%m%dT%H%M%SZ")) - time.timezone
+    with clock(made + 0.5 - time.time()):
+        return client.generate_presigned_url(f"{method}_object", Params={"Bucket": BUCKET, "Key": key, **more}, ExpiresIn=600)
