@@ -42,9 +42,10 @@
 //! | parts of an upload, size of all but the last | 10,000, 5 MiB | [`s3::name::PART_NUMBER_MAX`], `store::PART_BYTES_MIN` |
 //! | document in a request | 8 MiB, 10 levels, 100,000 elements | `api`, [`s3::xml`] |
 //! | keys of a listing page, of a DeleteObjects | 1,000 | [`s3::listing::PAGE_KEYS_MAX`], `api` |
-//! | body standing still | 60 s | `config::BODY_STALL_MAX` |
+//! | parameters of a query, signed headers | 1,000, 100 | [`s3::request::QUERY_PARAMETERS_MAX`], [`auth`] |
+//! | body standing still, connection standing still | 60 s, 120 s | `config::BODY_STALL_MAX`, `server` |
 //! | body read after a refusal | 1 MiB, 2 s | `api` |
-//! | connections, streams on one | 16,384, 128 | `server` |
+//! | connections, streams on one | 16,384 or half of the open files allowed, 128 | `server` |
 //! | head, TLS handshake | 60 s, 10 s | `server` |
 //! | line of aws-chunked, lines of a trailer | 1 KiB, 16 | [`auth`] |
 //!

@@ -2,11 +2,10 @@
 
 use http::header::LOCATION;
 use http::{HeaderName, HeaderValue, StatusCode};
-use hyper::body::Incoming;
 
 use super::conditions::check_write_headers;
 use super::error::of_store;
-use super::exchange::{Body, Call, Reply, xml};
+use super::exchange::{Body, Call, Intake, Reply, xml};
 use super::list::{max_entries, optional};
 use super::upload::receive_document;
 use crate::auth::BodyKind;
@@ -50,7 +49,7 @@ pub(super) async fn list_buckets(call: &Call<'_>) -> Result<Reply, Error> {
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
-pub(super) async fn create(call: &Call<'_>, body: &mut Option<Incoming>) -> Result<Reply, Error> {
+pub(super) async fn create(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     check_write_headers(call.request())?;
     // Some clients send a body without saying how long it is only when it is empty.
     if call.request().content_length().is_some_and(|length| length > 0) {
@@ -90,13 +89,12 @@ fn check_location(call: &Call<'_>, document: &[u8]) -> Result<(), Error> {
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>
-pub(super) fn head(call: &Call<'_>) -> Result<Reply, Error> {
-    call.store().bucket(call.bucket()).map_err(|error| of_store(error, call.request()))?;
+pub(super) fn head(call: &Call<'_>) -> Reply {
     let mut reply = Reply::new(Body::empty());
     if let Ok(region) = HeaderValue::from_str(&call.context.settings.region) {
         reply.headers_mut().insert(HeaderName::from_static("x-amz-bucket-region"), region);
     }
-    Ok(reply)
+    reply
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html>
@@ -109,12 +107,11 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Error> {
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html>
-pub(super) fn location(call: &Call<'_>) -> Result<Reply, Error> {
-    call.store().bucket(call.bucket()).map_err(|error| of_store(error, call.request()))?;
+pub(super) fn location(call: &Call<'_>) -> Reply {
     let region = call.context.settings.region.as_str();
     let mut writer = Writer::plain();
     let namespace = crate::s3::xml::NAMESPACE;
     writer.open(&format!("LocationConstraint xmlns=\"{namespace}\""));
     writer.text(if region == FIRST_REGION { "" } else { region }).close("LocationConstraint");
-    Ok(xml(writer.finish()))
+    xml(writer.finish())
 }

@@ -1,33 +1,26 @@
 //! What requests ask for beside their operation: owners, ACLs, versions, and the functions that are not there.
 
-use super::exchange::Call;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::request::Request;
+use crate::store::Bucket;
 
-/// Checks `x-amz-expected-bucket-owner`, and that of a copy's source.
-pub(super) fn check_expected_owner(call: &Call<'_>) -> Result<(), Error> {
-    let request = call.request();
-    let Some(bucket) = request.target().bucket() else {
-        return Ok(());
-    };
-    let expected = request.amz("x-amz-expected-bucket-owner");
-    let Some(expected) = expected else {
-        return Ok(());
-    };
-    match call.store().bucket(bucket) {
-        Ok(bucket) if bucket.owner != expected => Err(ErrorCode::AccessDenied.error().at("bucket owner")),
-        // A bucket that is not there is the operation's to report.
+/// Checks that a bucket belongs to whom the client expects, if it says so in this header.
+///
+/// # Errors
+/// `AccessDenied`.
+pub(super) fn check_expected_owner(request: &Request, header: &str, bucket: &Bucket) -> Result<(), Error> {
+    match request.amz(header) {
+        Some(expected) if expected != bucket.owner => Err(ErrorCode::AccessDenied.error().at("bucket owner")),
         _ => Ok(()),
     }
 }
 
 /// Headers that ask for something this server does not do. To ignore them would be a wrong 200.
-const UNSUPPORTED_ON_WRITE: [&str; 6] = [
+const UNSUPPORTED_ON_WRITE: [&str; 5] = [
     "x-amz-object-lock-",
     "x-amz-server-side-encryption",
     "x-amz-tagging",
     "x-amz-write-offset-bytes",
-    "x-amz-bucket-object-lock-enabled",
     "x-amz-copy-source-server-side-encryption",
 ];
 
@@ -39,7 +32,15 @@ pub(super) fn check_write_headers(request: &Request) -> Result<(), Error> {
     let in_headers = request.headers().keys().map(|name| name.as_str().to_owned());
     let in_query = request.query().iter().map(|(name, _)| name.to_ascii_lowercase());
     for name in in_headers.chain(in_query).filter(|name| name.starts_with("x-amz-")) {
-        if UNSUPPORTED_ON_WRITE.iter().any(|prefix| name.starts_with(prefix)) {
+        // Objects have no tags, so there is nothing in which the directives would differ.
+        let unsupported = match name.as_str() {
+            "x-amz-tagging-directive" => false,
+            "x-amz-bucket-object-lock-enabled" => {
+                request.amz(&name).is_some_and(|value| !value.eq_ignore_ascii_case("false"))
+            }
+            name => UNSUPPORTED_ON_WRITE.iter().any(|prefix| name.starts_with(prefix)),
+        };
+        if unsupported {
             return Err(ErrorCode::NotImplemented.error().with("Header", name).at("header"));
         }
         if name.starts_with("x-amz-grant-") {
@@ -58,6 +59,19 @@ pub(super) fn check_write_headers(request: &Request) -> Result<(), Error> {
 
 fn acl_not_supported() -> Error {
     ErrorCode::AccessControlListNotSupported.error().at("acl")
+}
+
+/// Refuses a read with a key of the client's own: no object is encrypted with one.
+///
+/// # Errors
+/// `InvalidRequest`.
+pub(super) fn check_read_headers(request: &Request) -> Result<(), Error> {
+    match request.amz("x-amz-server-side-encryption-customer-algorithm") {
+        Some(_) => Err(ErrorCode::InvalidRequest
+            .says("The encryption parameters are not applicable to this object.")
+            .at("header")),
+        None => Ok(()),
+    }
 }
 
 /// Buckets are not versioned: of every object there is the version `null`.

@@ -42,7 +42,10 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
             .with("MinSizeAllowed", store::PART_BYTES_MIN.to_string())
             .with("PartNumber", number.value().to_string())
             .with("ETag", etag),
-        E::ObjectTooLarge { size } => ErrorCode::EntityTooLarge.error().with("ProposedSize", size.to_string()),
+        E::ObjectTooLarge { size } => ErrorCode::EntityTooLarge
+            .error()
+            .with("ProposedSize", size.to_string())
+            .with("MaxSizeAllowed", store::COMPLETED_BYTES_MAX.to_string()),
         E::SizeMismatch { named, computed } => ErrorCode::InvalidRequest.says(format!(
             "The provided 'x-amz-mp-object-size' header value {named} does not match what was computed: {computed}"
         )),
@@ -78,9 +81,6 @@ pub(super) fn reply(error: &Error, id: RequestId, method: &Method) -> Reply {
     if error.code() == ErrorCode::MethodNotAllowed {
         let allowed = Operation::allowed_methods_of(error.detail("ResourceType").unwrap_or_default());
         headers.insert(ALLOW, HeaderValue::from_static(allowed));
-    }
-    if error.code() == ErrorCode::NotModified {
-        return reply;
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     if method != Method::HEAD {

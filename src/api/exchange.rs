@@ -12,15 +12,18 @@ use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE, SERVER};
 use http::{HeaderName, HeaderValue};
 use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use tokio::task::JoinHandle;
 
+use super::journal::Entry;
 use crate::auth::{self, Keyring, User};
 use crate::clock::{Clock, Timestamp};
 use crate::policy::{Permit, Policy};
 use crate::s3::name::{BucketName, ObjectKey, hex_encode};
 use crate::s3::request::Request;
 use crate::s3::target::Domains;
-use crate::store::{BlobReader, Store};
+use crate::store::{BlobReader, Bucket, Store};
 
 /// An answer.
 pub type Reply = http::Response<Body>;
@@ -30,6 +33,8 @@ pub type Reply = http::Response<Body>;
 pub struct Settings {
     /// The region that buckets are said to be in.
     pub region: String,
+    /// `http` or `https`, for URLs in answers.
+    pub scheme: &'static str,
     /// How long a body may stand still before the request is given up.
     pub body_stall_max: Duration,
 }
@@ -57,7 +62,9 @@ impl Context {
 /// A permitted request on its way through a handler.
 pub(super) struct Call<'c> {
     pub context: &'c Arc<Context>,
-    pub(super) permit: Permit<'c>,
+    pub permit: Permit<'c>,
+    /// The addressed bucket, unless the operation makes one or needs none.
+    pub owned: Option<&'c Bucket>,
     pub now: Timestamp,
 }
 
@@ -78,6 +85,11 @@ impl<'c> Call<'c> {
     /// The key of an operation that has one: the operation table sees to it.
     pub(super) fn key(&self) -> &'c ObjectKey {
         self.request().target().key().expect("the operation acts on an object")
+    }
+
+    /// The canonical id of the owner of the bucket, who owns everything in it.
+    pub(super) fn bucket_owner(&self) -> &'c str {
+        self.owned.map(|bucket| bucket.owner.as_str()).unwrap_or_default()
     }
 
     /// The canonical id of the caller.
@@ -147,9 +159,55 @@ pub(super) fn xml(document: String) -> Reply {
     reply
 }
 
-/// The body of an answer.
+/// The body of a request, and what has become of it.
+pub(super) struct Intake {
+    pub body: Incoming,
+    /// Whether it has been asked for: hyper then tells a waiting client to go on.
+    pub polled: bool,
+    pub ended: bool,
+    /// Bytes received.
+    pub bytes: u64,
+}
+
+impl Intake {
+    pub(super) fn new(body: Incoming) -> Self {
+        let ended = body.is_end_stream();
+        Self { body, polled: false, ended, bytes: 0 }
+    }
+
+    /// The next bytes; `None` at the end, and when the connection broke.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        self.polled = true;
+        while !self.ended {
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.bytes += data.len() as u64;
+                        return Some(data);
+                    }
+                }
+                Some(Err(_)) | None => self.ended = true,
+            }
+        }
+        None
+    }
+}
+
+/// The body of an answer. When it is done with, sent or not, the request is written to the log.
 #[derive(Debug)]
-pub struct Body(Source);
+pub struct Body {
+    source: Source,
+    sent: u64,
+    entry: Option<Box<Entry>>,
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.take() {
+            entry.write(self.sent);
+        }
+    }
+}
 
 #[derive(Debug)]
 enum Source {
@@ -163,13 +221,18 @@ impl Body {
     }
 
     pub fn full(bytes: impl Into<Bytes>) -> Self {
-        Self(Source::Full(bytes.into()))
+        Self { source: Source::Full(bytes.into()), sent: 0, entry: None }
+    }
+
+    /// Lets the log wait for the end of this body.
+    pub(super) fn journal(&mut self, entry: Entry) {
+        self.entry = Some(Box::new(entry));
     }
 
     /// `length` bytes that come from a reader, on blocking threads.
     pub(super) fn blobs(reader: BlobReader, length: u64) -> Self {
         let windows = Windows { next: Next::Idle(Some(reader)), window: Bytes::new(), left: length };
-        Self(Source::Blobs(Box::new(windows)))
+        Self { source: Source::Blobs(Box::new(windows)), sent: 0, entry: None }
     }
 }
 
@@ -234,28 +297,28 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         task: &mut TaskContext<'_>,
     ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        match &mut self.0 {
-            Source::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Source::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Source::Blobs(windows) => {
-                let polled = ready!(windows.poll(task));
-                if let Some(Err(error)) = &polled {
-                    tracing::error!(%error, "reading a body failed; the connection is cut");
-                }
-                Poll::Ready(polled.map(|window| window.map(Frame::data)))
-            }
+        let polled = match &mut self.source {
+            Source::Full(bytes) if bytes.is_empty() => None,
+            Source::Full(bytes) => Some(Ok(std::mem::take(bytes))),
+            Source::Blobs(windows) => ready!(windows.poll(task)),
+        };
+        match &polled {
+            Some(Ok(bytes)) => self.sent += bytes.len() as u64,
+            Some(Err(error)) => tracing::error!(%error, "reading a body failed; the connection is cut"),
+            None => {}
         }
+        Poll::Ready(polled.map(|bytes| bytes.map(Frame::data)))
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.source {
             Source::Full(bytes) => bytes.is_empty(),
             Source::Blobs(windows) => windows.left == 0,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        SizeHint::with_exact(match &self.0 {
+        SizeHint::with_exact(match &self.source {
             Source::Full(bytes) => bytes.len() as u64,
             Source::Blobs(windows) => windows.left,
         })

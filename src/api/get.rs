@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use super::conditions::check_version;
+use super::conditions::{check_read_headers, check_version};
 use super::error::of_store;
 use super::exchange::{Body, Call, Reply};
 use crate::auth::Mechanism;
@@ -32,6 +32,7 @@ const OVERRIDES: [(&str, HeaderName); 6] = [
 pub(super) fn object(call: &Call<'_>) -> Result<Reply, Error> {
     let request = call.request();
     check_version(request)?;
+    check_read_headers(request)?;
     let overrides = overrides(call)?;
     let object = call.store().object(call.bucket(), call.key()).map_err(|error| of_store(error, request))?;
     match Conditions::of_request(request).for_read(&object.etag, object.modified) {

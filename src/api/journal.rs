@@ -1,7 +1,7 @@
 //! One line in the log for each request, without secrets: signatures in query strings are struck out.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::Instant;
 
 use http::StatusCode;
 use hyper::body::Incoming;
@@ -12,6 +12,7 @@ use crate::s3::error::Error;
 use crate::s3::request::Request;
 
 /// What is known of a request so far.
+#[derive(Debug)]
 pub(super) struct Entry {
     id: RequestId,
     peer: SocketAddr,
@@ -23,12 +24,12 @@ pub(super) struct Entry {
     key: String,
     check: &'static str,
     bytes_in: u64,
-    pub expects_continue: bool,
+    status: u16,
+    started: Instant,
 }
 
 impl Entry {
     pub(super) fn new(id: RequestId, peer: SocketAddr, request: &http::Request<Incoming>) -> Self {
-        let length = request.headers().get(http::header::CONTENT_LENGTH);
         Self {
             id,
             peer,
@@ -39,8 +40,9 @@ impl Entry {
             bucket: String::new(),
             key: String::new(),
             check: "",
-            bytes_in: length.and_then(|length| length.to_str().ok()?.parse().ok()).unwrap_or(0),
-            expects_continue: request.headers().contains_key(http::header::EXPECT),
+            bytes_in: 0,
+            status: 0,
+            started: Instant::now(),
         }
     }
 
@@ -58,8 +60,14 @@ impl Entry {
         self.check = error.check();
     }
 
-    /// Writes the line.
-    pub(super) fn finish(self, status: StatusCode, bytes_out: Option<u64>, elapsed: Duration) {
+    /// The answer is made; what is left is to send it.
+    pub(super) fn answered(&mut self, status: StatusCode, bytes_in: u64) {
+        self.status = status.as_u16();
+        self.bytes_in = bytes_in;
+    }
+
+    /// Writes the line, when this many bytes of the answer's body were handed to the connection.
+    pub(super) fn write(&self, bytes_out: u64) {
         tracing::info!(
             id = %self.id,
             peer = %self.peer,
@@ -68,10 +76,10 @@ impl Entry {
             bucket = self.bucket,
             key = self.key,
             auth = self.mechanism,
-            status = status.as_u16(),
+            status = self.status,
             bytes_in = self.bytes_in,
-            bytes_out = bytes_out.unwrap_or(0),
-            micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
+            bytes_out,
+            micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
             check = self.check,
             target = self.target,
             "request"

@@ -17,7 +17,7 @@ pub(super) async fn objects_v1(call: &Call<'_>) -> Result<Reply, Error> {
     let asked = Asked::of(call.request().query(), "max-keys")?;
     let marker = call.request().query().value("marker").unwrap_or_default();
     let page = objects(call, asked.selection(optional(marker))).await?;
-    let owner = owner(call)?;
+    let owner = owner(call);
     let mut writer = Writer::answer("ListBucketResult");
     writer.element("Name", call.bucket()).element("Prefix", asked.shown(&asked.prefix));
     writer.element("Marker", asked.shown(marker));
@@ -41,7 +41,7 @@ pub(super) async fn objects_v2(call: &Call<'_>) -> Result<Reply, Error> {
     };
     let page = objects(call, asked.selection(after.as_deref())).await?;
     let owner = match query.value("fetch-owner") {
-        Some("true") => Some(owner(call)?),
+        Some("true") => Some(owner(call)),
         _ => None,
     };
     let mut writer = Writer::answer("ListBucketResult");
@@ -71,7 +71,7 @@ pub(super) async fn versions(call: &Call<'_>) -> Result<Reply, Error> {
         ));
     }
     let page = objects(call, asked.selection(optional(key_marker))).await?;
-    let owner = owner(call)?;
+    let owner = owner(call);
     let mut writer = Writer::answer("ListVersionsResult");
     writer.element("Name", call.bucket()).element("Prefix", asked.shown(&asked.prefix));
     writer.element("KeyMarker", asked.shown(key_marker)).element("VersionIdMarker", version_marker);
@@ -108,7 +108,7 @@ pub(super) async fn uploads(call: &Call<'_>) -> Result<Reply, Error> {
     }
     writer.optional("Prefix", optional(&asked.prefix).map(|prefix| asked.shown(prefix)));
     asked.write_limits(&mut writer, page.next.is_some(), "MaxUploads");
-    let owner = owner(call)?;
+    let owner = owner(call);
     for (_, upload) in &page.entries {
         write_upload(&mut writer, call, &asked, upload, &owner);
     }
@@ -148,7 +148,7 @@ pub(super) async fn parts(call: &Call<'_>) -> Result<Reply, Error> {
     let mut writer = Writer::answer("ListPartsResult");
     writer.element("Bucket", call.bucket()).element("Key", call.key()).element("UploadId", upload.id);
     Owner::of(call, &upload.initiator).write(&mut writer, "Initiator");
-    owner(call)?.write(&mut writer, "Owner");
+    owner(call).write(&mut writer, "Owner");
     writer.element("StorageClass", upload.metadata.storage_class()).element("PartNumberMarker", marker);
     writer.optional("NextPartNumberMarker", parts.last().map(|part| part.number.value()));
     writer.element("MaxParts", limit).element("IsTruncated", truncated);
@@ -255,8 +255,6 @@ pub(super) async fn blocking<T: Send + 'static>(
 async fn objects(call: &Call<'_>, selection: Selection) -> Result<Page<Summary>, Error> {
     let (store, bucket) = (call.store().clone(), call.bucket().clone());
     if selection.limit == 0 {
-        // Nothing was asked for, but the bucket must be there.
-        call.store().bucket(call.bucket()).map_err(|error| of_store(error, call.request()))?;
         return Ok(Page { entries: Vec::new(), prefixes: Vec::new(), next: None });
     }
     let page = blocking(move || store.list(&bucket, &selection)).await?;
@@ -279,9 +277,8 @@ impl Owner {
 }
 
 /// The owner of the bucket, who owns everything in it.
-fn owner(call: &Call<'_>) -> Result<Owner, Error> {
-    let bucket = call.store().bucket(call.bucket()).map_err(|error| of_store(error, call.request()))?;
-    Ok(Owner::of(call, &bucket.owner))
+fn owner(call: &Call<'_>) -> Owner {
+    Owner::of(call, call.bucket_owner())
 }
 
 fn write_objects(

@@ -11,23 +11,23 @@ mod multipart;
 mod object;
 mod upload;
 
+use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use http::header::{CONNECTION, EXPECT};
-use http::{HeaderValue, Method, StatusCode, Version};
-use http_body::Body as _;
+use http::{HeaderValue, Method, Version};
 use hyper::body::Incoming;
 
 pub use exchange::{Body, Context, Reply, RequestId, Settings};
 
-use crate::auth::{self, Identity};
+use crate::auth;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::operation::Operation;
 use crate::s3::request::Request;
-use exchange::Call;
+use exchange::{Call, Intake};
 use journal::Entry;
 
 /// Most bytes of an unread body that are read after a refusal, so that the client sees the answer.
@@ -36,19 +36,15 @@ const DRAIN_BYTES_MAX: u64 = 1024 * 1024;
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
 
 /// Answers one request; never fails, and a panic in it ends this request only.
-pub async fn handle(
-    context: Arc<Context>,
-    request: http::Request<Incoming>,
-    peer: std::net::SocketAddr,
-) -> Reply {
-    let started = Instant::now();
+pub async fn handle(context: Arc<Context>, request: http::Request<Incoming>, peer: SocketAddr) -> Reply {
     let id = RequestId::next();
     let method = request.method().clone();
     let version = request.version();
     let mut entry = Entry::new(id, peer, &request);
-    let (parts, incoming) = request.into_parts();
-    let mut body = Some(incoming);
-    let outcome = AssertUnwindSafe(answer(&context, parts, &mut body, &mut entry)).catch_unwind().await;
+    let (parts, body) = request.into_parts();
+    let waits = parts.headers.get(EXPECT).is_some_and(|expect| is_continue(expect));
+    let mut intake = Intake::new(body);
+    let outcome = AssertUnwindSafe(answer(&context, parts, &mut intake, &mut entry)).catch_unwind().await;
     let result = outcome.unwrap_or_else(|_| Err(ErrorCode::InternalError.error().at("panic")));
     let refused = result.is_err();
     let mut reply = match result {
@@ -58,38 +54,42 @@ pub async fn handle(
             error::reply(&error, id, &method)
         }
     };
-    if let Some(body) = body.filter(|body| !body.is_end_stream()) {
+    entry.answered(reply.status(), intake.bytes);
+    if !intake.ended {
         if refused && version < Version::HTTP_2 {
             reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         // A client that waits for `100 Continue` sends nothing, and polling would make hyper ask for it.
-        if !entry.expects_continue {
-            tokio::spawn(drain(body));
+        if intake.polled || !waits {
+            tokio::spawn(drain(intake));
         }
     }
     exchange::finish(&mut reply, id, context.clock.now());
-    entry.finish(reply.status(), reply.body().size_hint().exact(), started.elapsed());
+    reply.body_mut().journal(entry);
     reply
+}
+
+fn is_continue(expect: &HeaderValue) -> bool {
+    expect.as_bytes().eq_ignore_ascii_case(b"100-continue")
 }
 
 async fn answer(
     context: &Arc<Context>,
     parts: http::request::Parts,
-    body: &mut Option<Incoming>,
+    body: &mut Intake,
     entry: &mut Entry,
 ) -> Result<Reply, Error> {
-    if let Some(expect) = parts.headers.get(EXPECT)
-        && !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")
-    {
-        let mut reply = Reply::new(Body::empty());
-        *reply.status_mut() = StatusCode::EXPECTATION_FAILED;
-        return Ok(reply);
+    if parts.headers.get(EXPECT).is_some_and(|expect| !is_continue(expect)) {
+        return Err(ErrorCode::ExpectationFailed.error());
     }
     let method = parts.method.clone();
     let request = Request::parse(parts, &context.domains)?;
     entry.parsed(&request);
-    if request.operation() == Operation::Preflight {
-        return Err(preflight(context, &request));
+    match request.operation() {
+        Operation::Preflight => return Err(preflight(context, &request)),
+        // Probes for other services are signed for those, so there is nothing to verify.
+        Operation::ServicePost => return Err(not_implemented()),
+        _ => {}
     }
     let now = context.clock.now();
     let verified = match auth::authenticate(request, &context.keyring, &context.auth, now) {
@@ -97,13 +97,17 @@ async fn answer(
         Err(refused) => return Err(refused.error),
     };
     entry.verified(&verified);
-    if let (Identity::Anonymous, Some(bucket)) = (verified.identity(), verified.request().target().bucket()) {
-        // Whether a bucket exists is told to everybody, as S3 does.
-        context.store.bucket(bucket).map_err(|error| error::of_store(error, verified.request()))?;
-    }
+    let request = verified.request();
+    let owned = match (request.target().bucket(), request.operation()) {
+        (None, _) | (Some(_), Operation::CreateBucket) => None,
+        // Whether a bucket exists is told to everybody, before any permission: so S3 does.
+        (Some(name), _) => Some(context.store.bucket(name).map_err(|error| error::of_store(error, request))?),
+    };
     let permit = context.policy.authorize(&verified)?;
-    let call = Call { context, permit, now };
-    conditions::check_expected_owner(&call)?;
+    if let Some(bucket) = &owned {
+        conditions::check_expected_owner(request, "x-amz-expected-bucket-owner", bucket)?;
+    }
+    let call = Call { context, permit, owned: owned.as_ref(), now };
     let mut reply = act(&call, body).await?;
     if method == Method::HEAD {
         *reply.body_mut() = Body::empty();
@@ -112,13 +116,13 @@ async fn answer(
 }
 
 /// Carries out an operation. What S3 has and this server does not is refused, never silently left out.
-async fn act(call: &Call<'_>, body: &mut Option<Incoming>) -> Result<Reply, Error> {
+async fn act(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     match call.request().operation() {
         Operation::ListBuckets => bucket::list_buckets(call).await,
         Operation::CreateBucket => bucket::create(call, body).await,
-        Operation::HeadBucket => bucket::head(call),
+        Operation::HeadBucket => Ok(bucket::head(call)),
         Operation::DeleteBucket => bucket::delete(call).await,
-        Operation::GetBucketLocation => bucket::location(call),
+        Operation::GetBucketLocation => Ok(bucket::location(call)),
         Operation::ListObjects => list::objects_v1(call).await,
         Operation::ListObjectsV2 => list::objects_v2(call).await,
         Operation::ListObjectVersions => list::versions(call).await,
@@ -134,10 +138,14 @@ async fn act(call: &Call<'_>, body: &mut Option<Incoming>) -> Result<Reply, Erro
         Operation::UploadPartCopy => multipart::upload_part_copy(call).await,
         Operation::CompleteMultipartUpload => multipart::complete(call, body).await,
         Operation::AbortMultipartUpload => multipart::abort(call).await,
-        _ => Err(ErrorCode::NotImplemented
-            .says("A header or query you provided requested a function that is not implemented.")
-            .at("operation")),
+        _ => Err(not_implemented()),
     }
+}
+
+fn not_implemented() -> Error {
+    ErrorCode::NotImplemented
+        .says("A header or query you provided requested a function that is not implemented.")
+        .at("operation")
 }
 
 /// No bucket has a CORS configuration, so every preflight is refused.
@@ -156,18 +164,9 @@ fn preflight(context: &Context, request: &Request) -> Error {
 }
 
 /// Reads on for a while, so that closing the connection does not take the answer with it.
-async fn drain(mut body: Incoming) {
-    use http_body_util::BodyExt as _;
-    let mut left = DRAIN_BYTES_MAX;
-    let read = async {
-        while let Some(Ok(frame)) = body.frame().await {
-            let bytes = frame.data_ref().map_or(0, bytes::Bytes::len) as u64;
-            match left.checked_sub(bytes) {
-                Some(rest) => left = rest,
-                None => break,
-            }
-        }
-    };
+async fn drain(mut body: Intake) {
+    let end = body.bytes + DRAIN_BYTES_MAX;
+    let read = async { while body.bytes < end && body.next().await.is_some() {} };
     // Both outcomes are the end of it.
     let _ = tokio::time::timeout(DRAIN_TIME_MAX, read).await;
 }

@@ -1,10 +1,8 @@
 //! Multipart uploads.
 
-use hyper::body::Incoming;
-
 use super::conditions::check_write_headers;
 use super::error::of_store;
-use super::exchange::{Body, Call, Reply, xml};
+use super::exchange::{Body, Call, Intake, Reply, xml};
 use super::get::invalid_part_number;
 use super::list::blocking;
 use super::object::{add_checksum, add_etag, copy_source, no_content, write_checksum, write_condition};
@@ -105,7 +103,6 @@ pub(super) fn upload(call: &Call<'_>) -> Result<Upload, Error> {
 
 /// The upload as the request names it.
 fn upload_name(call: &Call<'_>) -> Result<UploadName, Error> {
-    call.store().bucket(call.bucket()).map_err(|error| of_store(error, call.request()))?;
     let text = call.request().query().value("uploadId").unwrap_or_default();
     let id = UploadId::parse(text).ok_or_else(|| of_store(store::Error::NoSuchUpload, call.request()))?;
     Ok(UploadName { bucket: call.bucket().clone(), key: call.key().clone(), id })
@@ -117,7 +114,7 @@ fn part_number(call: &Call<'_>) -> Result<PartNumber, Error> {
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>
-pub(super) async fn upload_part(call: &Call<'_>, body: &mut Option<Incoming>) -> Result<Reply, Error> {
+pub(super) async fn upload_part(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     let request = call.request();
     check_write_headers(request)?;
     let number = part_number(call)?;
@@ -137,24 +134,22 @@ pub(super) async fn upload_part(call: &Call<'_>, body: &mut Option<Incoming>) ->
     Ok(reply)
 }
 
-/// A part must come with the checksum its upload was started with.
+/// A part must come with the checksum its upload was started with. Over a whole object the server can compute
+/// what the client leaves out; and to an upload without a choice, as SDKs start them whose parts have checksums
+/// by default, every checksum is welcome.
 fn check_part_algorithm(upload: &Upload, check: &BodyCheck) -> Result<(), Error> {
-    let given = check.announced.map(Algorithm::lower_name);
-    let expected = match upload.checksum {
-        Some((algorithm, ChecksumType::Composite)) => Some(algorithm.lower_name()),
-        // Over a whole object the server can compute what the client leaves out.
-        Some((algorithm, ChecksumType::FullObject)) if given.is_some() => Some(algorithm.lower_name()),
-        Some((_, ChecksumType::FullObject)) => None,
-        None => None,
-    };
-    if given == expected {
+    let Some((expected, kind)) = upload.checksum else {
         return Ok(());
+    };
+    match check.announced {
+        Some(given) if given == expected => Ok(()),
+        None if kind == ChecksumType::FullObject => Ok(()),
+        given => Err(ErrorCode::InvalidRequest.says(format!(
+            "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+            expected.lower_name(),
+            given.map_or("null", Algorithm::lower_name)
+        ))),
     }
-    Err(ErrorCode::InvalidRequest.says(format!(
-        "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
-        expected.unwrap_or("null"),
-        given.unwrap_or("null")
-    )))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>
@@ -246,7 +241,7 @@ fn copied_span(call: &Call<'_>, size: u64) -> Result<Span, Error> {
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
-pub(super) async fn complete(call: &Call<'_>, body: &mut Option<Incoming>) -> Result<Reply, Error> {
+pub(super) async fn complete(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     let request = call.request();
     let name = upload_name(call)?;
     let condition = write_condition(call)?;
@@ -255,7 +250,7 @@ pub(super) async fn complete(call: &Call<'_>, body: &mut Option<Incoming>) -> Re
         parts: named_parts(&document)?,
         size: object_size(call)?,
         checksum: object_checksum(call)?,
-        checksum_type: request.amz("x-amz-checksum-type").as_deref().and_then(ChecksumType::parse),
+        checksum_type: object_checksum_type(call)?,
     };
     let written = call.store().complete_upload(name, completion, condition, call.now).await;
     let written = written.map_err(|error| of_store(error, request))?;
@@ -296,6 +291,15 @@ fn object_size(call: &Call<'_>) -> Result<Option<u64>, Error> {
         .map_err(|_| ErrorCode::InvalidRequest.says("Value for x-amz-mp-object-size header is invalid."))
 }
 
+fn object_checksum_type(call: &Call<'_>) -> Result<Option<ChecksumType>, Error> {
+    let Some(text) = call.request().amz("x-amz-checksum-type") else {
+        return Ok(None);
+    };
+    let kind = ChecksumType::parse(&text);
+    let invalid = || ErrorCode::InvalidRequest.says("Value for x-amz-checksum-type header is invalid.");
+    kind.map(Some).ok_or_else(invalid)
+}
+
 /// The checksum of the whole object; its document has none of its own.
 fn object_checksum(call: &Call<'_>) -> Result<Option<(Algorithm, String)>, Error> {
     let given = Algorithm::ALL.into_iter().filter_map(|algorithm| {
@@ -313,9 +317,10 @@ fn object_checksum(call: &Call<'_>) -> Result<Option<(Algorithm, String)>, Error
 fn location(call: &Call<'_>) -> String {
     let request = call.request();
     let key = encode(call.key().as_str(), Slash::Escape);
+    let scheme = call.context.settings.scheme;
     match request.style() {
-        Style::Path => format!("http://{}/{}/{key}", request.host(), call.bucket()),
-        Style::VirtualHosted => format!("http://{}/{key}", request.host()),
+        Style::Path => format!("{scheme}://{}/{}/{key}", request.host(), call.bucket()),
+        Style::VirtualHosted => format!("{scheme}://{}/{key}", request.host()),
     }
 }
 

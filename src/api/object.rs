@@ -2,11 +2,10 @@
 
 use http::header::ETAG;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use hyper::body::Incoming;
 
-use super::conditions::{check_version, check_write_headers};
+use super::conditions::{check_expected_owner, check_version, check_write_headers};
 use super::error::of_store;
-use super::exchange::{Body, Call, Reply, xml};
+use super::exchange::{Body, Call, Intake, Reply, xml};
 use super::upload::{Place, receive, receive_document};
 use crate::auth::BodyKind;
 use crate::s3::checksum::Algorithm;
@@ -23,15 +22,13 @@ use crate::store::{CopiedMetadata, ObjectChecksum};
 const DELETE_KEYS_MAX: usize = 1000;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
-pub(super) async fn put(call: &Call<'_>, body: &mut Option<Incoming>) -> Result<Reply, Error> {
+pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     let request = call.request();
     let verified = call.permit.verified();
     check_write_headers(request)?;
     let check = verified.check_body(BodyKind::Object { checksum: Algorithm::Crc64Nvme })?;
     let metadata = Metadata::of_request(request, verified.is_framed())?;
     let condition = write_condition(call)?;
-    // Asked before the body comes, so that a client that waits for a go-ahead sends nothing in vain.
-    call.store().bucket(call.bucket()).map_err(|error| of_store(error, request))?;
     let received = receive(call, body, check, Place::Any).await?;
     let (bucket, key) = (call.bucket().clone(), call.key().clone());
     let written = call.store().put_object(bucket, key, received, metadata, condition, call.now).await;
@@ -161,7 +158,10 @@ pub(super) fn copy_source(call: &Call<'_>) -> Result<(BucketName, ObjectKey), Er
         KeyError::Empty | KeyError::Nul => refuse("Invalid copy source object key"),
     })?;
     match call.store().bucket(&bucket) {
-        Ok(_) => Ok((bucket, key)),
+        Ok(owned) => {
+            check_expected_owner(call.request(), "x-amz-source-expected-bucket-owner", &owned)?;
+            Ok((bucket, key))
+        }
         Err(crate::store::Error::NoSuchBucket) => {
             Err(ErrorCode::NoSuchBucket.error().with("BucketName", bucket.as_str()))
         }
@@ -187,8 +187,7 @@ pub(super) fn no_content() -> Reply {
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
-pub(super) async fn delete_many(call: &Call<'_>, body: &mut Option<Incoming>) -> Result<Reply, Error> {
-    call.store().bucket(call.bucket()).map_err(|error| of_store(error, call.request()))?;
+pub(super) async fn delete_many(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     let document = receive_document(call, body, BodyKind::Document { digest_required: true }).await?;
     let request = Element::parse(&document, "Delete")?;
     let malformed = || ErrorCode::MalformedXML.error();

@@ -1,14 +1,14 @@
 //! Takes in a body: framing undone, digests computed beside writing, memory bounded however slow the client.
 
-use bytes::Bytes;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
 use futures_util::future::{Join, join};
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::error::of_store;
-use super::exchange::Call;
-use crate::auth::{BodyCheck, BodyKind, Digester, Framer};
+use super::exchange::{Call, Intake};
+use crate::auth::{BodyCheck, BodyKind, Digester, Framer, FramingProof};
 use crate::s3::error::{Error, ErrorCode};
 use crate::store::{self, Received, Writer};
 
@@ -18,6 +18,8 @@ pub(super) const DOCUMENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
 const BATCH_BYTES_MIN: usize = 128 * 1024;
 /// Most bytes gathered while a batch is being processed.
 const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// Pieces below this size are copied together.
+const COPIED_BYTES_MAX: usize = 16 * 1024;
 
 /// Where a body goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,15 +36,15 @@ pub(super) enum Place {
 /// Whatever is wrong with the body, and the store's.
 pub(super) async fn receive(
     call: &Call<'_>,
-    body: &mut Option<Incoming>,
+    body: &mut Intake,
     check: BodyCheck,
     place: Place,
 ) -> Result<Received, Error> {
-    let mut source = Source::new(call, body, check.framer)?;
+    let mut source = Source::new(call, body, check.framer);
     let held = call.store().clone();
     let failed = |error| of_store(error, call.request());
-    if place == Place::Any && held.is_inline(check.length) {
-        let mut writer = held.writer(check.length).map_err(failed)?;
+    let inline = if place == Place::Any { held.inline_writer(check.length) } else { None };
+    if let Some(mut writer) = inline {
         let mut digester = check.digester;
         let mut data = Vec::new();
         while source.next(&mut data).await? {
@@ -66,7 +68,7 @@ pub(super) async fn receive(
 /// Whatever is wrong with the body; `MaxMessageLengthExceeded` beyond [`DOCUMENT_BYTES_MAX`].
 pub(super) async fn receive_document(
     call: &Call<'_>,
-    body: &mut Option<Incoming>,
+    body: &mut Intake,
     kind: BodyKind,
 ) -> Result<Vec<u8>, Error> {
     let check = call.permit.verified().check_body(kind)?;
@@ -76,7 +78,7 @@ pub(super) async fn receive_document(
             .with("MaxMessageLengthBytes", DOCUMENT_BYTES_MAX.to_string()));
     }
     let mut digester = check.digester;
-    let mut source = Source::new(call, body, check.framer)?;
+    let mut source = Source::new(call, body, check.framer);
     let mut document = Vec::new();
     let mut data = Vec::new();
     while source.next(&mut data).await? {
@@ -90,35 +92,28 @@ pub(super) async fn receive_document(
 }
 
 /// The body of a request, its framing undone.
-struct Source {
-    body: Incoming,
+struct Source<'b> {
+    body: &'b mut Intake,
     framer: Framer,
-    stall: std::time::Duration,
+    stall: Duration,
 }
 
-impl Source {
-    fn new(call: &Call<'_>, body: &mut Option<Incoming>, framer: Framer) -> Result<Self, Error> {
-        let body = body.take().ok_or_else(|| ErrorCode::InternalError.error().at("body taken twice"))?;
-        Ok(Self { body, framer, stall: call.context.settings.body_stall_max })
+impl<'b> Source<'b> {
+    fn new(call: &Call<'_>, body: &'b mut Intake, framer: Framer) -> Self {
+        Self { body, framer, stall: call.context.settings.body_stall_max }
     }
 
-    /// Appends what came next to `out`; `false` at the end.
+    /// Appends what came next to `out`; `false` at the end. Giving up the wait loses nothing.
     async fn next(&mut self, out: &mut Vec<Bytes>) -> Result<bool, Error> {
-        match tokio::time::timeout(self.stall, self.body.frame()).await {
+        match tokio::time::timeout(self.stall, self.body.next()).await {
             Err(_) => Err(ErrorCode::RequestTimeout.error().at("stall")),
+            // If the connection ended early, what is missing is for `finish` to say.
             Ok(None) => Ok(false),
-            Ok(Some(Ok(frame))) => {
-                if let Ok(data) = frame.into_data() {
-                    self.framer.push(data, out)?;
-                }
-                Ok(true)
-            }
-            // The connection is gone or ended early: what is missing is for `finish` to say.
-            Ok(Some(Err(_))) => Ok(false),
+            Ok(Some(data)) => self.framer.push(data, out).map(|()| true),
         }
     }
 
-    fn finish(self) -> Result<crate::auth::FramingProof, Error> {
+    fn finish(self) -> Result<FramingProof, Error> {
         self.framer.finish()
     }
 }
@@ -149,7 +144,7 @@ enum Pump {
 
 impl Pump {
     /// Takes a body to its end.
-    async fn run(mut self, source: &mut Source) -> Result<(Writer, Digester), Failure> {
+    async fn run(mut self, source: &mut Source<'_>) -> Result<(Writer, Digester), Failure> {
         let mut batch = Batch::default();
         let mut more = true;
         while more {
@@ -176,12 +171,13 @@ impl Pump {
     }
 
     fn start(mut writer: Writer, mut digester: Digester, batch: Batch) -> Self {
-        let copy = batch.pieces.clone();
+        let pieces = batch.into_pieces();
+        let copy = pieces.clone();
         let digesting = spawn_blocking(move || {
             copy.iter().for_each(|piece| digester.update(piece));
             digester
         });
-        let writing = spawn_blocking(move || writer.write(&batch.pieces).map(|()| writer));
+        let writing = spawn_blocking(move || writer.write(&pieces).map(|()| writer));
         Self::Running(join(writing, digesting))
     }
 
@@ -208,16 +204,37 @@ impl Pump {
 #[derive(Default)]
 struct Batch {
     pieces: Vec<Bytes>,
+    /// Small pieces, copied together: each would keep the whole buffer it was read into.
+    small: BytesMut,
     bytes: usize,
 }
 
 impl Batch {
     /// Reads what comes next; `false` at the end. Giving up the wait loses nothing.
-    async fn read(&mut self, source: &mut Source) -> Result<bool, Failure> {
-        let before = self.pieces.len();
-        let more = source.next(&mut self.pieces).await.map_err(Failure::Body)?;
-        self.bytes += self.pieces.iter().skip(before).map(Bytes::len).sum::<usize>();
+    async fn read(&mut self, source: &mut Source<'_>) -> Result<bool, Failure> {
+        let mut arrived = Vec::new();
+        let more = source.next(&mut arrived).await.map_err(Failure::Body)?;
+        for piece in arrived {
+            self.bytes += piece.len();
+            if piece.len() < COPIED_BYTES_MAX {
+                self.small.extend_from_slice(&piece);
+            } else {
+                self.close_small();
+                self.pieces.push(piece);
+            }
+        }
         Ok(more)
+    }
+
+    fn close_small(&mut self) {
+        if !self.small.is_empty() {
+            self.pieces.push(self.small.split().freeze());
+        }
+    }
+
+    fn into_pieces(mut self) -> Vec<Bytes> {
+        self.close_small();
+        self.pieces
     }
 }
 

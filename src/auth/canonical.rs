@@ -21,8 +21,8 @@ pub(super) struct Parts<'a> {
     pub method: &'a str,
     /// Decoded.
     pub path: &'a str,
-    /// Decoded names and values, in any order.
-    pub query: Vec<(&'a str, &'a str)>,
+    /// Canonical, as [`canonical_query`] makes it.
+    pub query: &'a str,
     /// Lower-case names in order, each with its value trimmed and folded.
     pub headers: &'a [(&'a str, Cow<'a, [u8]>)],
     pub payload: &'a str,
@@ -41,7 +41,7 @@ impl CanonicalRequest {
         text.push('\n');
         encode_into(&mut text, parts.path.as_bytes(), Slash::Keep);
         text.push('\n');
-        push_query(&mut text, &parts.query);
+        text.push_str(parts.query);
         text.push('\n');
         let mut bytes = text.into_bytes();
         for (name, value) in parts.headers {
@@ -73,16 +73,16 @@ impl fmt::Display for CanonicalRequest {
     }
 }
 
-/// Appends the canonical query: encoded, then sorted by name and value.
-fn push_query(out: &mut String, query: &[(&str, &str)]) {
+/// The canonical query: decoded names and values encoded, then sorted by name and value.
+pub(super) fn canonical_query<'a>(query: impl Iterator<Item = (&'a str, &'a str)>) -> String {
     let mut encoded: Vec<(String, String)> = query
-        .iter()
         .filter(|(name, _)| *name != SIGNATURE_PARAMETER)
         .map(|(name, value)| {
             (crate::s3::uri::encode(name, Slash::Escape), crate::s3::uri::encode(value, Slash::Escape))
         })
         .collect();
     encoded.sort_unstable();
+    let mut out = String::with_capacity(256);
     for (position, (name, value)) in encoded.iter().enumerate() {
         if position > 0 {
             out.push('&');
@@ -91,6 +91,7 @@ fn push_query(out: &mut String, query: &[(&str, &str)]) {
         out.push('=');
         out.push_str(value);
     }
+    out
 }
 
 /// The string to sign of a V4 request.
@@ -126,7 +127,9 @@ pub(super) fn spaced_hex(bytes: &[u8]) -> String {
         if position > 0 {
             out.push(' ');
         }
-        out.push_str(&hex_encode(&[*byte]));
+        for digit in [byte >> 4, byte & 15] {
+            out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
+        }
     }
     out
 }
@@ -144,11 +147,8 @@ mod tests {
 
     #[test]
     fn queries_are_sorted_after_encoding() {
-        let mut out = String::new();
-        push_query(
-            &mut out,
-            &[("b", "2"), ("a~", "1"), ("a", "/"), ("A", "3"), ("X-Amz-Signature", "s"), ("a", "")],
-        );
+        let query = [("b", "2"), ("a~", "1"), ("a", "/"), ("A", "3"), ("X-Amz-Signature", "s"), ("a", "")];
+        let out = canonical_query(query.into_iter());
         assert_eq!(out, "A=3&a=&a=%2F&a~=1&b=2");
     }
 

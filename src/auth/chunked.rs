@@ -11,6 +11,8 @@
 use bytes::{Buf as _, Bytes};
 use sha2::{Digest as _, Sha256};
 
+use super::canonical::{CanonicalRequest, spaced_hex};
+use super::claim::V4Claim;
 use super::credential::{Scope, SigningKey};
 use super::mismatch;
 use super::payload::incomplete;
@@ -36,17 +38,28 @@ pub struct ChunkSigning {
     scope: Scope,
     previous: String,
     access_key: String,
+    /// That of the head, which a refusal shows again.
+    canonical: CanonicalRequest,
 }
 
 impl ChunkSigning {
-    pub(super) fn new(
-        key: SigningKey,
-        timestamp: String,
-        scope: Scope,
-        seed: String,
-        access_key: String,
-    ) -> Self {
-        Self { key, timestamp, scope, previous: seed, access_key }
+    pub(super) fn new(key: SigningKey, claim: &V4Claim, canonical: CanonicalRequest) -> Self {
+        Self {
+            key,
+            timestamp: claim.timestamp.clone(),
+            scope: claim.scope.clone(),
+            previous: claim.signature.clone(),
+            access_key: claim.access_key.clone(),
+            canonical,
+        }
+    }
+
+    /// `SignatureDoesNotMatch` for a chunk or a trailer.
+    fn mismatch(&self, text: &str, provided: &str) -> Error {
+        mismatch(&self.access_key, text, provided)
+            .with("CanonicalRequest", self.canonical.to_string())
+            .with("CanonicalRequestBytes", spaced_hex(self.canonical.as_bytes()))
+            .at("chunk signature")
     }
 
     /// Checks one link of the chain and makes it the last.
@@ -57,7 +70,7 @@ impl ChunkSigning {
         );
         let expected = self.key.sign(&text);
         if !expected.matches(provided) {
-            return Err(mismatch(&self.access_key, &text, provided).at("chunk signature"));
+            return Err(self.mismatch(&text, provided));
         }
         self.previous = expected.into_text();
         Ok(())
@@ -200,8 +213,8 @@ impl Decoder {
             return Err(terminated());
         }
         let size = u64::from_str_radix(size, 16).map_err(|_| terminated())?;
-        if self.signing.is_some() {
-            self.chunk.signature = chunk_signature(extensions.unwrap_or_default(), self.signing.as_ref())?;
+        if let Some(signing) = &self.signing {
+            self.chunk.signature = chunk_signature(extensions.unwrap_or_default(), signing)?;
             if size > 0 && self.chunk.number > 0 && self.chunk.size < CHUNK_BYTES_MIN {
                 return Err(ErrorCode::InvalidChunkSizeError
                     .error()
@@ -280,13 +293,12 @@ impl Decoder {
 
 /// The signature of `;chunk-signature=…`. Another parameter before it is taken for a signature that does not
 /// match; behind it, for a broken line: so S3 answers.
-fn chunk_signature(extensions: &str, signing: Option<&ChunkSigning>) -> Result<String, Error> {
+fn chunk_signature(extensions: &str, signing: &ChunkSigning) -> Result<String, Error> {
     let (first, rest) =
         extensions.split_once(';').map_or((extensions, None), |(first, rest)| (first, Some(rest)));
     let (name, value) = first.split_once('=').ok_or_else(terminated)?;
     if name.trim() != "chunk-signature" {
-        let access_key = signing.map(|signing| signing.access_key.as_str()).unwrap_or_default();
-        return Err(mismatch(access_key, "", value.trim()).at("chunk signature"));
+        return Err(signing.mismatch("", value.trim()));
     }
     match (value.trim(), rest) {
         ("", _) | (_, Some(_)) => Err(terminated()),

@@ -146,7 +146,10 @@ impl V4Claim {
             timestamp,
             date,
             expires_seconds: Some(expires_seconds),
-            signed_headers: parse_signed_headers(value("X-Amz-SignedHeaders")),
+            signed_headers: parse_signed_headers(value("X-Amz-SignedHeaders")).ok_or_else(|| {
+                refuse(format!("X-Amz-SignedHeaders must not name more than {SIGNED_HEADERS_MAX} headers"))
+                    .at("signed headers")
+            })?,
             signature: value("X-Amz-Signature").to_owned(),
         })
     }
@@ -199,7 +202,9 @@ impl V4Claim {
             timestamp,
             date,
             expires_seconds: None,
-            signed_headers: parse_signed_headers(signed_headers),
+            signed_headers: parse_signed_headers(signed_headers).ok_or_else(|| {
+                refuse(format!("SignedHeaders must not name more than {SIGNED_HEADERS_MAX} headers."))
+            })?,
             signature: signature.to_owned(),
         })
     }
@@ -319,7 +324,14 @@ fn request_date(request: &Request, version: Version) -> Result<(Timestamp, Strin
     Ok((date, sent))
 }
 
-fn parse_signed_headers(list: &str) -> Vec<String> {
+/// Most names in a list of signed headers.
+const SIGNED_HEADERS_MAX: usize = 100;
+
+/// The names of a list; `None` beyond [`SIGNED_HEADERS_MAX`].
+fn parse_signed_headers(list: &str) -> Option<Vec<String>> {
+    if list.split(';').count() > SIGNED_HEADERS_MAX {
+        return None;
+    }
     let mut names: Vec<String> = list
         .split(';')
         .map(|name| name.trim().to_ascii_lowercase())
@@ -327,7 +339,7 @@ fn parse_signed_headers(list: &str) -> Vec<String> {
         .collect();
     names.sort_unstable();
     names.dedup();
-    names
+    Some(names)
 }
 
 /// Why a credential was refused; header and query put different prefixes before the same text.

@@ -127,8 +127,8 @@ pub struct Key {
     derived: Mutex<Vec<(Scope, SigningKey)>>,
 }
 
-/// Most derived keys kept for one access key: today's and yesterday's in a few regions.
-const DERIVED_KEYS_MAX: usize = 8;
+/// Most derived keys kept for one access key: those of a week's URLs in a few regions.
+const DERIVED_KEYS_MAX: usize = 32;
 
 impl Key {
     pub fn new(access_key: impl Into<String>, secret: SecretKey, user: Arc<User>) -> Self {
@@ -164,18 +164,29 @@ impl Key {
         }
     }
 
-    /// The signing key of a scope, derived once and then remembered.
+    /// The signing key of a scope: remembered, or derived.
     pub(super) fn signing_key(&self, scope: &Scope) -> SigningKey {
-        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, key)) = derived.iter().find(|(known, _)| known == scope) {
-            return key.clone();
+        let derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        match derived.iter().find(|(known, _)| known == scope) {
+            Some((_, key)) => key.clone(),
+            None => {
+                drop(derived);
+                SigningKey::derive(&self.secret, scope)
+            }
         }
-        let key = SigningKey::derive(&self.secret, scope);
+    }
+
+    /// Remembers the signing key of a scope. Only what has verified a signature is worth it: scopes are the
+    /// client's to choose.
+    pub(super) fn remember(&self, scope: &Scope, key: &SigningKey) {
+        let mut derived = self.derived.lock().unwrap_or_else(PoisonError::into_inner);
+        if derived.iter().any(|(known, _)| known == scope) {
+            return;
+        }
         if derived.len() >= DERIVED_KEYS_MAX {
             derived.remove(0);
         }
         derived.push((scope.clone(), key.clone()));
-        key
     }
 }
 
@@ -227,8 +238,9 @@ mod tests {
     fn derived_keys_are_bounded() {
         let user = Arc::new(User { id: "main".into(), display_name: "Main".into() });
         let key = Key::new("AKID", SecretKey::new("hidden"), user);
-        for region in 0..20 {
-            key.signing_key(&Scope { date: "20240102".into(), region: region.to_string() });
+        for region in 0..100 {
+            let scope = Scope { date: "20240102".into(), region: region.to_string() };
+            key.remember(&scope, &key.signing_key(&scope));
         }
         assert_eq!(key.derived.lock().expect("unpoisoned").len(), DERIVED_KEYS_MAX);
     }

@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::canonical::{ALGORITHM, CanonicalRequest, Parts, UNSIGNED_PAYLOAD, folded, string_to_sign};
+use super::canonical::{
+    ALGORITHM, CanonicalRequest, Parts, UNSIGNED_PAYLOAD, canonical_query, folded, string_to_sign,
+};
 use super::credential::{Scope, SecretKey, SigningKey};
 use crate::clock::Timestamp;
 use crate::s3::uri::{Slash, encode};
@@ -75,7 +77,7 @@ impl Presign<'_> {
         let canonical = CanonicalRequest::render(&Parts {
             method: self.method,
             path: self.path,
-            query: query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+            query: &canonical_query(query.iter().map(|(name, value)| (name.as_str(), value.as_str()))),
             headers: &headers,
             payload: UNSIGNED_PAYLOAD,
         });

@@ -18,7 +18,7 @@ use crate::s3::request::Request;
 use crate::s3::target::{Style, Target};
 
 /// Parameters that are signed: the union of what S3 documents and clients sign.
-const SUB_RESOURCES: [&str; 36] = [
+const SUB_RESOURCES: [&str; 45] = [
     "accelerate",
     "acl",
     "analytics",
@@ -55,9 +55,18 @@ const SUB_RESOURCES: [&str; 36] = [
     "versions",
     "website",
     "intelligent-tiering",
+    // Not documented for V2, but they choose the operation: unsigned, whoever holds a URL could change what it
+    // does.
+    "attributes",
+    "encryption",
+    "legal-hold",
+    "ownershipControls",
+    "policyStatus",
+    "publicAccessBlock",
+    "renameObject",
+    "retention",
+    "session",
 ];
-/// Parameters that only some clients sign.
-const DOUBTFUL_SUB_RESOURCES: [&str; 4] = ["encryption", "legal-hold", "publicAccessBlock", "retention"];
 
 /// Judges a V2 request: the key it was signed with, and what it says of its body.
 ///
@@ -109,73 +118,42 @@ fn check_lifetime(expires: Timestamp, settings: &Settings, now: Timestamp) -> Re
     }
 }
 
-/// What clients do differently, and the specification leaves open.
-#[derive(Clone, Copy, Default)]
-struct Variant {
-    /// `/bucket` is signed as `/bucket/`.
-    bucket_slash: bool,
-    /// The doubtful sub-resources are not signed.
-    fewer_sub_resources: bool,
-    /// Content type and MD5 are taken from the query if there is no such header.
-    content_in_query: bool,
-}
-
 fn check_signature(request: &Request, claim: &V2Claim, key: &Key, trace: &mut Trace) -> Result<(), Error> {
     // What is no base64 has no bytes, and matches nothing.
     let provided = STANDARD.decode(&claim.signature).unwrap_or_default();
-    let matches = |variant| {
-        let text = string_to_sign(request, &claim.date_line, variant);
-        (bool::from(key.secret().hmac_sha1(&text).as_slice().ct_eq(&provided)), text)
+    let matches = |bucket_slash| {
+        let text = string_to_sign(request, &claim.date_line, bucket_slash);
+        let matched = bool::from(key.secret().hmac_sha1(&text).as_slice().ct_eq(&provided));
+        (matched, String::from_utf8_lossy(&text).into_owned())
     };
-    let (matched, text) = matches(Variant::default());
-    let as_sent = String::from_utf8_lossy(&text).into_owned();
+    let (matched, as_sent) = matches(false);
     trace.string_to_sign = Some(as_sent.clone());
     if matched {
         return Ok(());
     }
-    for variant in variants(request) {
-        let (matched, text) = matches(variant);
+    // Some clients sign `/bucket` as `/bucket/`.
+    if matches!(request.target(), Target::Bucket(_)) && !request.path().raw().ends_with('/') {
+        let (matched, text) = matches(true);
         if matched {
-            trace.string_to_sign = Some(String::from_utf8_lossy(&text).into_owned());
+            trace.string_to_sign = Some(text);
             return Ok(());
         }
     }
     Err(mismatch(&claim.access_key, &as_sent, &claim.signature))
 }
 
-/// The variants that make a difference for this request.
-fn variants(request: &Request) -> impl Iterator<Item = Variant> {
-    let both = |applies: bool| if applies { &[false, true][..] } else { &[false][..] };
-    let query = request.query();
-    let slash = both(matches!(request.target(), Target::Bucket(_)) && !request.path().raw().ends_with('/'));
-    let fewer = both(DOUBTFUL_SUB_RESOURCES.iter().any(|name| query.contains(name)));
-    let content =
-        both(["content-type", "content-md5"].iter().any(|name| query.value_any_case(name).is_some()));
-    slash.iter().flat_map(move |&bucket_slash| {
-        fewer.iter().flat_map(move |&fewer_sub_resources| {
-            content.iter().map(move |&content_in_query| Variant {
-                bucket_slash,
-                fewer_sub_resources,
-                content_in_query,
-            })
-        })
-    })
-}
-
-fn string_to_sign(request: &Request, date_line: &str, variant: Variant) -> Vec<u8> {
-    let content = |name: &str| {
-        let header = request.headers().get(name).map(|value| value.as_bytes());
-        let query = request.query().value_any_case(name).filter(|_| variant.content_in_query);
-        header.or_else(|| query.map(str::as_bytes)).unwrap_or_default()
-    };
+fn string_to_sign(request: &Request, date_line: &str, bucket_slash: bool) -> Vec<u8> {
+    // Only headers count, even where a client has put a copy of them into the query.
+    let header = |name: &str| request.headers().get(name).map(|value| value.as_bytes()).unwrap_or_default();
+    let date_line = one_line(date_line);
     let mut text = Vec::with_capacity(256);
     let method = request.method().as_str().as_bytes();
-    for line in [method, content("content-md5"), content("content-type"), date_line.as_bytes()] {
+    for line in [method, header("content-md5"), header("content-type"), &date_line] {
         text.extend_from_slice(line);
         text.push(b'\n');
     }
     push_amz_headers(&mut text, request);
-    push_resource(&mut text, request, variant);
+    push_resource(&mut text, request, bucket_slash);
     text
 }
 
@@ -191,10 +169,11 @@ fn push_amz_headers(text: &mut Vec<u8>, request: &Request) {
     for (name, value) in request.query().iter() {
         let name = name.to_ascii_lowercase();
         if name.starts_with("x-amz-") {
-            let values = lines.entry(name).or_default();
+            let name = String::from_utf8_lossy(&one_line(&name)).replace(':', " ");
+            let (values, value) = (lines.entry(name).or_default(), one_line(value));
             // A client that sends a hoisted header as well has signed it once.
-            if !values.iter().any(|known| known == value.as_bytes()) {
-                values.push(value.as_bytes().to_vec());
+            if !values.contains(&value) {
+                values.push(value);
             }
         }
     }
@@ -206,26 +185,28 @@ fn push_amz_headers(text: &mut Vec<u8>, request: &Request) {
     }
 }
 
+/// A text of the query as it may stand in a line: without line ends, with which one value could pass for several
+/// lines and so one signed request for another.
+fn one_line(text: &str) -> Vec<u8> {
+    text.bytes().map(|byte| if byte < b' ' { b' ' } else { byte }).collect()
+}
+
 /// CanonicalizedResource: the bucket of the host, the path as sent, the signed parameters.
-fn push_resource(text: &mut Vec<u8>, request: &Request, variant: Variant) {
+fn push_resource(text: &mut Vec<u8>, request: &Request, bucket_slash: bool) {
     if let (Style::VirtualHosted, Some(bucket)) = (request.style(), request.target().bucket()) {
         text.push(b'/');
         text.extend_from_slice(bucket.as_str().as_bytes());
     }
     text.extend_from_slice(request.path().raw().as_bytes());
-    if variant.bucket_slash {
+    if bucket_slash {
         text.push(b'/');
     }
-    let parameters = request.query().iter();
-    let kept = parameters
-        .filter(|(name, _)| !(variant.fewer_sub_resources && DOUBTFUL_SUB_RESOURCES.contains(name)));
-    text.extend_from_slice(signed_parameters(kept).as_bytes());
+    text.extend_from_slice(signed_parameters(request.query().iter()).as_bytes());
 }
 
 /// The parameters that are signed, as they end the resource: `?a=1&b`; empty if there is none.
 pub(super) fn signed_parameters<'a>(query: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let signed = |name: &str| SUB_RESOURCES.contains(&name) || DOUBTFUL_SUB_RESOURCES.contains(&name);
-    let mut parameters: Vec<(&str, &str)> = query.filter(|(name, _)| signed(name)).collect();
+    let mut parameters: Vec<(&str, &str)> = query.filter(|(name, _)| SUB_RESOURCES.contains(name)).collect();
     parameters.sort_unstable();
     let mut text = String::new();
     for (position, (name, value)) in parameters.into_iter().enumerate() {

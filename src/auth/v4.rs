@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
-use super::canonical::{CanonicalRequest, Parts, UNSIGNED_PAYLOAD, folded, spaced_hex, string_to_sign};
+use super::canonical::{
+    CanonicalRequest, Parts, UNSIGNED_PAYLOAD, canonical_query, folded, spaced_hex, string_to_sign,
+};
 use super::claim::{Mechanism, V4Claim};
-use super::credential::{Key, Keyring};
+use super::credential::{Key, Keyring, SigningKey};
 use super::payload::{ChunkSigning, Payload};
 use super::{
     Settings, Trace, check_skew, check_token, default_port_variants, mismatch, request_token, unknown_key,
@@ -39,17 +41,12 @@ pub(super) fn judge<'k>(
     check_token(key, request_token(request).as_deref())?;
     check_headers_signed(request, &claim.signed_headers)?;
     let literals = payload_literals(request, mechanism, &claim.signed_headers)?;
-    check_signature(request, &claim, key, &literals, trace)?;
+    let signing_key = check_signature(request, &claim, key, &literals, trace)?;
     let payload = match mechanism {
         Mechanism::V4Query => Payload::of_presigned(&literals),
         _ => {
-            let signing = ChunkSigning::new(
-                key.signing_key(&claim.scope),
-                claim.timestamp.clone(),
-                claim.scope.clone(),
-                claim.signature.clone(),
-                claim.access_key.clone(),
-            );
+            let signing =
+                ChunkSigning::new(signing_key, &claim, trace.canonical_request.clone().unwrap_or_default());
             let literal = literals.first().map(Cow::as_ref).unwrap_or_default();
             Payload::of_header(literal, Some(signing), request.operation())?
         }
@@ -140,53 +137,50 @@ fn check_signature(
     key: &Key,
     literals: &[Cow<'_, str>],
     trace: &mut Trace,
-) -> Result<(), Error> {
+) -> Result<SigningKey, Error> {
     let signing_key = key.signing_key(&claim.scope);
-    let matches = |host: &str, literal: &str| {
-        let canonical = canonical_request(request, &claim.signed_headers, host, literal);
+    // Only host and payload differ between the forms; the rest is made once.
+    let query = canonical_query(request.query().iter());
+    let mut headers: Vec<(&str, Cow<'_, [u8]>)> =
+        claim.signed_headers.iter().map(|name| (name.as_str(), signed_value(request, name))).collect();
+    let mut matches = |host: &str, payload: &str| {
+        if let Some((_, value)) = headers.iter_mut().find(|(name, _)| *name == "host") {
+            *value = Cow::Owned(folded(host.as_bytes()).into_owned());
+        }
+        let canonical = CanonicalRequest::render(&Parts {
+            method: request.method().as_str(),
+            path: request.path().decoded(),
+            query: &query,
+            headers: &headers,
+            payload,
+        });
         let text = string_to_sign(&claim.timestamp, &claim.scope, &canonical);
         (signing_key.sign(&text).matches(&claim.signature), canonical, text)
     };
-    let literal = literals.first().map(Cow::as_ref).unwrap_or(UNSIGNED_PAYLOAD);
-    let (matched, canonical, text) = matches(request.host(), literal);
-    trace.canonical_request = Some(canonical);
-    trace.string_to_sign = Some(text);
-    if matched {
-        return Ok(());
-    }
+    let mut as_received = None;
     for host in default_port_variants(request.host()) {
         for literal in literals {
             let (matched, canonical, text) = matches(&host, literal);
             if matched {
+                key.remember(&claim.scope, &signing_key);
                 trace.canonical_request = Some(canonical);
                 trace.string_to_sign = Some(text);
-                return Ok(());
+                return Ok(signing_key);
             }
+            as_received.get_or_insert((canonical, text));
         }
     }
-    let canonical = trace.canonical_request.clone().unwrap_or_default();
-    Err(mismatch(&claim.access_key, trace.string_to_sign.as_deref().unwrap_or_default(), &claim.signature)
+    let (canonical, text) = as_received.unwrap_or_default();
+    let error = mismatch(&claim.access_key, &text, &claim.signature)
         .with("CanonicalRequest", canonical.to_string())
-        .with("CanonicalRequestBytes", spaced_hex(canonical.as_bytes())))
-}
-
-fn canonical_request(request: &Request, signed: &[String], host: &str, payload: &str) -> CanonicalRequest {
-    let headers: Vec<(&str, Cow<'_, [u8]>)> =
-        signed.iter().map(|name| (name.as_str(), signed_value(request, name, host))).collect();
-    CanonicalRequest::render(&Parts {
-        method: request.method().as_str(),
-        path: request.path().decoded(),
-        query: request.query().iter().collect(),
-        headers: &headers,
-        payload,
-    })
+        .with("CanonicalRequestBytes", spaced_hex(canonical.as_bytes()));
+    trace.canonical_request = Some(canonical);
+    trace.string_to_sign = Some(text);
+    Err(error)
 }
 
 /// The value of a signed header. One that is absent is empty, unless it is an `x-amz-*` that was hoisted.
-fn signed_value<'r>(request: &'r Request, name: &str, host: &'r str) -> Cow<'r, [u8]> {
-    if name == "host" {
-        return folded(host.as_bytes());
-    }
+fn signed_value<'r>(request: &'r Request, name: &str) -> Cow<'r, [u8]> {
     let mut values = request.headers().get_all(name).iter().map(|value| folded(value.as_bytes()));
     match values.next() {
         Some(first) => values.fold(first, |all, next| Cow::Owned([&all, &b","[..], &next].concat())),

@@ -6,6 +6,7 @@ mod serve;
 mod sign;
 
 use std::fmt::Display;
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -78,9 +79,9 @@ fn complain(error: &dyn Display) {
     eprintln!("presigned: {error}");
 }
 
-#[expect(clippy::print_stdout, reason = "this is where the program speaks")]
 fn say(text: &dyn Display) {
-    println!("{text}");
+    // Whoever closed standard output does not want to read it.
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 /// Why a command failed: one line.

@@ -123,6 +123,10 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         listen.push(LISTEN_DEFAULT.to_owned());
     }
     let settings = server::Settings { listen, tls: config.tls()? };
+    if let Some(path) = &config.ready_file {
+        // What an earlier start wrote is not true of this one.
+        let _ = std::fs::remove_file(path);
+    }
     // What can fail comes first, so that a start that fails has made no keys.
     let store = Store::open(config.store())?;
     let server = Server::bind(&settings).await?;
@@ -140,6 +144,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         clock: Clock::System,
         settings: api::Settings {
             region: config.region_name().to_owned(),
+            scheme: if settings.tls.is_some() { "https" } else { "http" },
             body_stall_max: BODY_STALL_MAX,
         },
     };
@@ -192,6 +197,7 @@ fn users(config: &Config) -> Result<(Vec<User>, Origin), Failure> {
         return Ok((config.users.clone(), Origin::Given));
     }
     if let Some(kept) = credentials::kept(&config.directory())? {
+        Config { users: kept.clone(), ..Config::default() }.check_users()?;
         return Ok((kept, Origin::Kept));
     }
     let user = credentials::make(&config.directory())?;

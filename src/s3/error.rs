@@ -46,7 +46,7 @@ error_codes! {
     ConditionalRequestConflict 409 "The conditional request cannot succeed due to a conflicting operation against this resource.";
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed size";
     EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed size";
-    ExpiredToken 400 "The provided token has expired.";
+    ExpectationFailed 417 "The only expectation this server meets is 100-continue.";
     IllegalLocationConstraintException 400 "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.";
     IncompleteBody 400 "The request body terminated unexpectedly";
     InsufficientStorage 507 "There is not enough space left to store the object.";
@@ -56,14 +56,12 @@ error_codes! {
     InvalidBucketName 400 "The specified bucket is not valid.";
     InvalidChunkSizeError 403 "Only the last chunk is allowed to have a size less than 8192 bytes";
     InvalidDigest 400 "The Content-MD5 you specified was invalid.";
-    InvalidLocationConstraint 400 "The specified location-constraint is not valid";
     InvalidPart 400 "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.";
     InvalidPartNumber 416 "The requested partnumber is not satisfiable";
     InvalidPartOrder 400 "The list of parts was not in ascending order. Parts must be ordered by part number.";
     InvalidRange 416 "The requested range is not satisfiable";
     InvalidRequest 400 "Invalid Request";
     InvalidStorageClass 400 "The storage class you specified is not valid";
-    InvalidTag 400 "The tag provided was not a valid tag.";
     InvalidToken 400 "The provided token is malformed or otherwise invalid.";
     InvalidURI 400 "Couldn't parse the specified URI.";
     KeyTooLongError 400 "Your key is too long";
@@ -73,20 +71,16 @@ error_codes! {
     MetadataTooLarge 400 "Your metadata headers exceed the maximum allowed metadata size";
     MethodNotAllowed 405 "The specified method is not allowed against this resource.";
     MissingContentLength 411 "You must provide the Content-Length HTTP header.";
-    MissingRequestBodyError 400 "Request Body is empty";
     NoSuchBucket 404 "The specified bucket does not exist";
     NoSuchKey 404 "The specified key does not exist.";
     NoSuchUpload 404 "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";
     NoSuchVersion 404 "The specified version does not exist.";
     NotImplemented 501 "A header you provided implies functionality that is not implemented";
-    NotModified 304 "Not Modified";
     PreconditionFailed 412 "At least one of the pre-conditions you specified did not hold";
     RequestHeaderSectionTooLarge 400 "Your request header section exceeds the maximum allowed size.";
     RequestTimeTooSkewed 403 "The difference between the request time and the current time is too large.";
     RequestTimeout 400 "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.";
-    ServiceUnavailable 503 "Service is unable to handle request.";
     SignatureDoesNotMatch 403 "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
-    SlowDown 503 "Please reduce your request rate.";
     XAmzContentSHA256Mismatch 400 "The provided 'x-amz-content-sha256' header does not match what was computed.";
 }
 

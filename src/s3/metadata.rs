@@ -66,6 +66,19 @@ impl Metadata {
             return Err(ErrorCode::InvalidStorageClass.error().with("StorageClassRequested", class));
         }
         let user = user_metadata(request);
+        for (name, value) in entries.iter().chain(&user) {
+            // What could not be shown again must not be stored: a query can hold what no header can.
+            if HeaderName::try_from(name).is_err()
+                || mail_safe(value).is_none()
+                || value.contains(char::is_control)
+            {
+                return Err(Error::invalid_argument(
+                    "Metadata names and values must be valid in headers.",
+                    name,
+                    value,
+                ));
+            }
+        }
         let size: usize = user.iter().map(|(name, value)| name.len() - USER_PREFIX.len() + value.len()).sum();
         if size > USER_METADATA_BYTES_MAX {
             return Err(ErrorCode::MetadataTooLarge

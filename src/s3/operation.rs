@@ -193,27 +193,30 @@ impl Operation {
             Target::Object(..) => On::Object,
         };
         let rows = || TABLE.iter().filter(move |row| row.on == on);
-        let marked = rows().filter(|row| row.method == *method).find(|row| match row.marker {
-            Plain => false,
+        let of_method = || rows().filter(|row| row.method == *method);
+        let marked = of_method().find(|row| match row.marker {
+            Plain | CopySource => false,
             Has(name) => query.contains(name),
             QueryValue(name, value) => query.value(name) == Some(value),
             Both(one, two) => query.contains(one) && query.contains(two),
             BothAndCopySource(one, two) => copy_source && query.contains(one) && query.contains(two),
-            CopySource => copy_source,
         });
         if let Some(row) = marked {
             return Some(row.operation);
         }
-        // A sub-resource of other methods must not fall through to the plain operation: a PUT with `?uploads`
-        // would overwrite the object.
+        // A sub-resource that is another method's, or half of a pair, must not fall through to the plain
+        // operation: a PUT with `?uploads`, or with a part number alone, would overwrite the object.
         let foreign = rows().any(|row| match row.marker {
             Has(name) => query.contains(name),
-            _ => false,
+            Both(one, two) => row.method == *method && (query.contains(one) || query.contains(two)),
+            Plain | CopySource | QueryValue(..) | BothAndCopySource(..) => false,
         });
         if foreign {
             return None;
         }
-        rows().find(|row| row.method == *method && row.marker == Plain).map(|row| row.operation)
+        let wanted =
+            if copy_source && of_method().any(|row| row.marker == CopySource) { CopySource } else { Plain };
+        of_method().find(|row| row.marker == wanted).map(|row| row.operation)
     }
 
     /// The methods that a target of this `ResourceType` answers to, for the `Allow` header.
@@ -236,7 +239,8 @@ mod tests {
             true => Target::Object(bucket, ObjectKey::parse("k").expect("valid")),
             false => Target::Bucket(bucket),
         };
-        Operation::find(&method, &target, &Query::parse(query).expect("valid"), false)
+        let query = Query::parse(query).expect("valid");
+        Operation::find(&method, &target, &query, query.contains("x-amz-copy-source"))
     }
 
     #[test]
@@ -259,5 +263,9 @@ mod tests {
         assert_eq!(find(Method::PUT, false, "location"), None);
         assert_eq!(find(Method::PATCH, true, ""), None);
         assert_eq!(find(Method::POST, true, ""), None);
+        assert_eq!(find(Method::PUT, true, "partNumber=1"), None);
+        assert_eq!(find(Method::PUT, true, "x-amz-copy-source=a%2Fb"), Some(Operation::CopyObject));
+        assert_eq!(find(Method::PUT, true, "x-amz-copy-source=a%2Fb&uploadId=u"), None);
+        assert_eq!(find(Method::PUT, true, "x-amz-copy-source=a%2Fb&uploads"), None);
     }
 }

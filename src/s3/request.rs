@@ -14,6 +14,9 @@ use super::uri::{DecodeError, Path, Query};
 /// Most bytes that the target and the headers of a request may have together.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 
+/// Most parameters of a query.
+pub const QUERY_PARAMETERS_MAX: usize = 1000;
+
 /// A parsed request head.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -56,6 +59,9 @@ impl Request {
         };
         let path = Path::parse(uri.path()).map_err(refuse)?;
         let query = Query::parse(uri.query().unwrap_or_default()).map_err(refuse)?;
+        if query.len() > QUERY_PARAMETERS_MAX {
+            return Err(ErrorCode::InvalidURI.error().with("URI", uri.path()));
+        }
         let (target, style) = target::resolve(&host, &path, domains)?;
         let copy_source =
             headers.contains_key("x-amz-copy-source") || query.value_any_case("x-amz-copy-source").is_some();

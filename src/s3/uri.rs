@@ -176,6 +176,11 @@ impl Query {
         self.iter().any(|(found, _)| found == name)
     }
 
+    /// How many parameters there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
     /// Whether there is no parameter at all.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()

@@ -1,5 +1,6 @@
 //! Sockets, TLS and hyper: one accept loop, its limits and its end.
 
+mod stall;
 mod tls;
 
 use std::convert::Infallible;
@@ -20,6 +21,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use stall::Stalling;
+
 use crate::admin;
 use crate::api::{self, Context, Reply};
 
@@ -27,6 +30,10 @@ use crate::api::{self, Context, Reply};
 pub const CONNECTIONS_MAX: usize = 16_384;
 /// Longest time from the first byte of a head to its last, and from one request to the next.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
+/// Longest time in which no byte moves on a connection, either way.
+const STALL_TIME_MAX: Duration = Duration::from_secs(120);
+/// File descriptors that are not for connections and their files: the store's, the log's, the runtime's.
+const FILES_RESERVED: u64 = 64;
 /// Longest TLS handshake.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Most requests at once on one HTTP/2 connection.
@@ -105,7 +112,7 @@ impl Server {
     /// Serves until `stop` is done, then lets requests end for a while.
     pub async fn serve(self, context: Arc<Context>, stop: impl Future<Output = ()>) {
         let graceful = Arc::new(GracefulShutdown::new());
-        let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+        let slots = Arc::new(Semaphore::new(connections_max()));
         let mut loops = tokio::task::JoinSet::new();
         for listener in self.listeners {
             let connections = Connections {
@@ -125,6 +132,21 @@ impl Server {
     }
 }
 
+/// How many connections there may be: each may need a file as well.
+fn connections_max() -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // The soft limit is there for programs that cannot count beyond it.
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+    let files = if raised.is_ok() { limit.maximum } else { limit.current };
+    let connections = files.map_or(u64::MAX, |files| files.saturating_sub(FILES_RESERVED) / 2);
+    let connections = usize::try_from(connections).unwrap_or(CONNECTIONS_MAX).clamp(1, CONNECTIONS_MAX);
+    if connections < CONNECTIONS_MAX {
+        tracing::info!(connections, "the limit on open files allows fewer connections");
+    }
+    connections
+}
+
 /// What every accepted connection is served with.
 struct Connections {
     context: Arc<Context>,
@@ -136,14 +158,21 @@ struct Connections {
 impl Connections {
     /// Accepts for ever: a failed accept is a pause, not an end.
     async fn accept(self, listener: TcpListener) {
+        let mut failing = false;
         loop {
             let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
                 return;
             };
             let (stream, peer) = match listener.accept().await {
-                Ok(accepted) => accepted,
+                Ok(accepted) => {
+                    failing = false;
+                    accepted
+                }
                 Err(error) => {
-                    tracing::warn!(%error, "accepting a connection failed");
+                    if !failing {
+                        tracing::warn!(%error, "accepting connections fails");
+                    }
+                    failing = true;
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
@@ -199,7 +228,9 @@ async fn connection(
         let context = Arc::clone(&context);
         async move { Ok::<Reply, Infallible>(dispatch(context, request, peer).await) }
     });
-    let served = watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await;
+    let served = watcher
+        .watch(builder.serve_connection(TokioIo::new(Stalling::new(stream, STALL_TIME_MAX)), service))
+        .await;
     if let Err(error) = served {
         tracing::debug!(%peer, error, "connection ended");
     }

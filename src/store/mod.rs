@@ -9,7 +9,9 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-pub use local::{BlobReader, OpenError, PART_BYTES_MIN, Pinned, Received, Settings, Store, Writer};
+pub use local::{
+    BlobReader, COMPLETED_BYTES_MAX, OpenError, PART_BYTES_MIN, Pinned, Received, Settings, Store, Writer,
+};
 
 use crate::clock::Timestamp;
 use crate::s3::checksum::{Algorithm, Checksum, ChecksumType};

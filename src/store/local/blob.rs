@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use memmap2::MmapOptions;
+use memmap2::{Advice, MmapOptions};
 
 use super::layout::{BlobId, Layout};
 use super::medium::{Medium, NewFile};
@@ -22,8 +22,6 @@ const FIRST_WINDOW_BYTES: u64 = 1024 * 1024;
 /// Every further window: large enough that a hop to a blocking thread costs nothing, small enough that 1,000
 /// slow readers do not hold the page cache.
 const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
-/// Start of a mapping in its file must be a multiple of this.
-const PAGE_BYTES: u64 = 4096;
 
 /// A body that is written, but that no record refers to yet. Dropped, it vanishes.
 #[derive(Debug)]
@@ -70,11 +68,6 @@ impl Writer {
     /// A writer of a body that gets a file.
     pub(super) fn blob(blob: NewBlob) -> Self {
         Self { content: NewContent::Blob(blob), written: 0 }
-    }
-
-    /// Whether writing never blocks.
-    pub fn is_inline(&self) -> bool {
-        matches!(self.content, NewContent::Inline(_))
     }
 
     /// Appends bytes.
@@ -244,15 +237,19 @@ fn read_window(file: &File, offset: u64, length: u64) -> io::Result<Bytes> {
         file.read_exact_at(&mut buffer, offset)?;
         return Ok(buffer.into());
     }
-    let skip = offset % PAGE_BYTES;
-    let skip_bytes = usize::try_from(skip).map_err(|_| io::ErrorKind::InvalidInput)?;
     let mut options = MmapOptions::new();
-    // Populating reads the window in here, on a blocking thread, so that no worker waits for the disk.
-    options.offset(offset - skip).len(bytes + skip_bytes).populate();
+    options.offset(offset).len(bytes);
     #[expect(unsafe_code, reason = "large bodies are served from mappings, without a copy")]
     // SAFETY: the mapping is shared and read-only. Blobs are immutable: they are linked when complete, and only
     // ever unlinked, which keeps mapped pages alive; the store's lock keeps other instances away. The window
     // lies within the file, whose length `open` has checked.
     let mapping = unsafe { options.map(file)? };
-    Ok(Bytes::from_owner(mapping).slice(skip_bytes..))
+    // Reads the window in here, on a blocking thread, so that no worker waits for the disk and a broken one is
+    // an error instead of a trap.
+    match mapping.advise(Advice::PopulateRead) {
+        // Before Linux 5.14 there is no such advice: pages then come as they are touched.
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+        other => other?,
+    }
+    Ok(Bytes::from_owner(mapping))
 }

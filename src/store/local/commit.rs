@@ -5,6 +5,7 @@
 //! decides before it writes: one that gives an error has changed nothing.
 
 use std::collections::HashSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
@@ -26,8 +27,16 @@ type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
 /// Applies a change, unless it is given the reason not to; gives the answer, and the error if the whole batch
 /// must not be committed.
 type Apply = Box<dyn FnOnce(Result<&mut Transaction<'_>, Error>) -> (Answer, Option<Error>) + Send>;
-/// Blobs that a batch published, and those it released.
-type Outcome = (Vec<BlobId>, Vec<BlobId>);
+
+/// What became of a batch.
+enum Outcome {
+    /// It is durable; these blobs were published, and these released.
+    Committed { published: Vec<BlobId>, released: Vec<BlobId> },
+    /// It has not happened.
+    Abandoned(Error),
+    /// It failed when it may already have counted.
+    Unknown(Error),
+}
 
 /// A change waiting for its turn.
 struct Change {
@@ -53,7 +62,7 @@ impl Committer {
         reclaim: Sender<Notice>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, receiver) = channel();
-        let worker = Worker { index, layout, medium, reclaim };
+        let worker = Worker { index, layout, medium, reclaim, broken: None };
         let thread = std::thread::Builder::new()
             .name("presigned-commit".to_owned())
             .spawn(move || worker.run(&receiver))?;
@@ -116,10 +125,12 @@ struct Worker {
     layout: Layout,
     medium: Arc<dyn Medium>,
     reclaim: Sender<Notice>,
+    /// Why no change can be taken any more.
+    broken: Option<Error>,
 }
 
 impl Worker {
-    fn run(&self, changes: &Receiver<Change>) {
+    fn run(mut self, changes: &Receiver<Change>) {
         while let Ok(first) = changes.recv() {
             let mut batch = vec![first];
             while batch.len() < BATCH_CHANGES_MAX
@@ -127,32 +138,41 @@ impl Worker {
             {
                 batch.push(next);
             }
-            self.carry_out(batch);
+            // A panic loses this batch, whose askers hear that nobody answers, and its transaction.
+            if catch_unwind(AssertUnwindSafe(|| self.carry_out(batch))).is_err() {
+                tracing::error!("a batch of changes panicked and was not committed");
+            }
         }
     }
 
     /// Links the blobs, applies and commits the batch, moves the blobs into place, answers.
-    fn carry_out(&self, mut batch: Vec<Change>) {
+    fn carry_out(&mut self, mut batch: Vec<Change>) {
         let linked = self.link_blobs(&mut batch);
         let mut answers = Vec::with_capacity(batch.len());
         let outcome = self.apply(batch, &mut answers);
-        let published = match &outcome {
-            Ok((published, _)) => published.iter().copied().collect(),
-            Err(_) => HashSet::new(),
-        };
-        for blob in linked {
-            self.settle(blob, published.contains(&blob));
-        }
-        let (failure, released) = match outcome {
-            Ok((_, released)) => (None, released),
-            Err(error) => (Some(error), Vec::new()),
+        let failure = match outcome {
+            Outcome::Committed { published, released } => {
+                let published: HashSet<BlobId> = published.into_iter().collect();
+                linked.into_iter().for_each(|blob| self.settle(blob, published.contains(&blob)));
+                if !released.is_empty() {
+                    // If the reclaimer has ended, the next start finds the garbage in the index.
+                    let _ = self.reclaim.send(Notice::Garbage(released));
+                }
+                None
+            }
+            Outcome::Abandoned(error) => {
+                linked.into_iter().for_each(|blob| self.settle(blob, false));
+                Some(error)
+            }
+            // The blobs stay where the next start looks for them, whichever way it went.
+            Outcome::Unknown(error) => {
+                tracing::error!(%error, "a commit failed half-way; no change is taken until the next start");
+                self.broken = Some(error.clone());
+                Some(error)
+            }
         };
         for answer in answers {
             answer(failure.clone());
-        }
-        if !released.is_empty() {
-            // If the reclaimer has ended, the next start finds the garbage in the index.
-            let _ = self.reclaim.send(Notice::Garbage(released));
         }
     }
 
@@ -177,8 +197,11 @@ impl Worker {
     }
 
     /// Applies the batch in order and commits it.
-    fn apply(&self, batch: Vec<Change>, answers: &mut Vec<Answer>) -> Result<Outcome, Error> {
-        let mut transaction = self.index.write();
+    fn apply(&self, batch: Vec<Change>, answers: &mut Vec<Answer>) -> Outcome {
+        let mut transaction = match &self.broken {
+            None => self.index.write(),
+            Some(error) => Err(error.clone()),
+        };
         let mut failure = None;
         for change in batch {
             let input = match (&mut transaction, &failure, change.refused) {
@@ -191,13 +214,17 @@ impl Worker {
             answers.push(answer);
             failure = failure.or(fatal);
         }
-        let Transaction { raw, published, released, .. } = transaction?;
-        match failure {
-            Some(error) => Err(error),
-            None => {
-                raw.commit()?;
-                Ok((published, released))
-            }
+        let (raw, published, released) = match (transaction, failure) {
+            (Ok(transaction), None) => (transaction.raw, transaction.published, transaction.released),
+            (Err(error), _) | (Ok(_), Some(error)) => return Outcome::Abandoned(error),
+        };
+        match raw.commit().map_err(Error::from) {
+            Ok(()) => Outcome::Committed { published, released },
+            // Space runs out while data is written, before the page that makes a commit count.
+            Err(Error::NoSpace) => Outcome::Abandoned(Error::NoSpace),
+            // A failed sync is never tried again as if it had worked: whether the commit counts is known only
+            // to whoever reads the disk next.
+            Err(error) => Outcome::Unknown(error),
         }
     }
 

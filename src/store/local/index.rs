@@ -79,6 +79,8 @@ impl Index {
             environment: environment.clone(),
         };
         transaction.commit()?;
+        // LMDB makes its data durable, not the name of a new file.
+        std::fs::File::open(folder)?.sync_all()?;
         Ok(index)
     }
 
@@ -207,7 +209,9 @@ impl Transaction<'_> {
     /// Counts one more reference to each of these segments.
     pub(super) fn retain(&mut self, segments: &[Segment]) -> Result<(), Error> {
         for segment in segments {
-            let record = self.blob(segment.blob())?.ok_or(Error::Conflict)?;
+            let record = self.blob(segment.blob())?.ok_or_else(|| {
+                Error::Index(format!("blob {} is referred to but not counted", segment.blob()))
+            })?;
             self.put_blob(segment.blob(), BlobRecord { references: record.references + 1, ..record })?;
         }
         Ok(())
@@ -217,9 +221,11 @@ impl Transaction<'_> {
     pub(super) fn release(&mut self, segments: &[Segment]) -> Result<(), Error> {
         for segment in segments {
             let blob = segment.blob();
-            let record = self
-                .blob(blob)?
-                .ok_or_else(|| Error::Index(format!("blob {blob} is referred to but not counted")))?;
+            let Some(record) = self.blob(blob)? else {
+                // Damage, but none that letting go would make worse, and others wait for this commit.
+                tracing::error!(%blob, "a blob was referred to but not counted");
+                continue;
+            };
             match record.references.checked_sub(1) {
                 None | Some(0) => {
                     self.index.blobs.delete(&mut self.raw, &blob.0)?;

@@ -143,7 +143,12 @@ impl Layout {
         file.write_all(FORMAT.as_bytes())?;
         file.sync_all()?;
         fs::rename(new, self.format())?;
-        File::open(&self.root)?.sync_all()
+        File::open(&self.root)?.sync_all()?;
+        // The directory itself may be as new as what is in it.
+        match fs::canonicalize(&self.root)?.parent() {
+            Some(parent) => File::open(parent)?.sync_all(),
+            None => Ok(()),
+        }
     }
 
     fn format(&self) -> PathBuf {

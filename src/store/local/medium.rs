@@ -3,7 +3,8 @@
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IoSlice, Write as _};
-use std::os::fd::AsFd as _;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use bytes::{Buf as _, Bytes};
@@ -46,7 +47,7 @@ impl Medium for Disk {
             Ok(fd) => Ok(Box::new(DiskFile { file: File::from(fd), spare: None })),
             Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::NOENT) => {
                 let path = folder.join(format!("{spare}.tmp"));
-                let file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+                let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
                 Ok(Box::new(DiskFile { file, spare: Some(path) }))
             }
             Err(error) => Err(error.into()),
@@ -119,8 +120,7 @@ impl NewFile for DiskFile {
         match self.spare.take() {
             Some(spare) => fs::rename(spare, path),
             None => {
-                let descriptor =
-                    format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&self.file.as_fd()));
+                let descriptor = format!("/proc/self/fd/{}", self.file.as_raw_fd());
                 Ok(linkat(CWD, descriptor.as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
             }
         }

@@ -27,7 +27,7 @@ use std::thread::JoinHandle;
 
 pub use blob::{BlobReader, Pinned, Received, Writer};
 pub use layout::OpenError;
-pub use multipart::PART_BYTES_MIN;
+pub use multipart::{COMPLETED_BYTES_MAX, PART_BYTES_MIN};
 
 use blob::{NewBlob, Pins};
 use commit::Committer;
@@ -113,23 +113,13 @@ impl Store {
         Ok(Self { engine: Arc::new(engine) })
     }
 
-    /// A writer for a body of this length.
-    ///
-    /// # Errors
-    /// The file system's. Blocks briefly.
-    pub fn writer(&self, length: u64) -> Result<Writer, Error> {
-        match usize::try_from(length) {
-            Ok(length) if self.is_inline(length as u64) => Ok(Writer::inline(length)),
-            _ => self.blob_writer(),
-        }
+    /// A writer of a body that goes into the index; `None` if it is too long for that.
+    pub fn inline_writer(&self, length: u64) -> Option<Writer> {
+        let fits = length <= self.engine.settings.inline_bytes_max;
+        usize::try_from(length).ok().filter(|_| fits).map(Writer::inline)
     }
 
-    /// Whether a body of this length goes into the index, so that taking it in never blocks.
-    pub fn is_inline(&self, length: u64) -> bool {
-        length <= self.engine.settings.inline_bytes_max
-    }
-
-    /// A writer for a body that is to have a file whatever its length: the parts of multipart uploads.
+    /// A writer of a body that gets a file: all longer ones, and the parts of uploads whatever their length.
     ///
     /// # Errors
     /// The file system's. Blocks briefly.

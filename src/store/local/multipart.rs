@@ -19,8 +19,8 @@ use crate::store::{Completion, Error, NamedPart, ObjectChecksum, Part, Upload, U
 
 /// Smallest part that is not the last.
 pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
-/// Largest object: 50 TiB, more than 10,000 parts of 5 GiB.
-const OBJECT_BYTES_MAX: u64 = 50 * 1024 * 1024 * 1024 * 1024;
+/// Largest object that parts may make: 50 TiB.
+pub const COMPLETED_BYTES_MAX: u64 = 50 * 1024 * 1024 * 1024 * 1024;
 
 impl Store {
     /// Starts an upload.
@@ -159,6 +159,9 @@ impl Store {
         let index = self.index();
         let transaction = index.read()?;
         let mut parts = Vec::new();
+        if limit == 0 {
+            return Ok((parts, false));
+        }
         for entry in index.parts.prefix_iter(&transaction, id.as_bytes())? {
             let (key, value) = entry?;
             let number = part_number(key)?;
@@ -249,7 +252,7 @@ impl Transaction<'_> {
             });
         }
         let size: u64 = parts.iter().map(|(_, record)| record.size).sum();
-        if size > OBJECT_BYTES_MAX {
+        if size > COMPLETED_BYTES_MAX {
             return Err(Error::ObjectTooLarge { size });
         }
         match completion.size {
@@ -320,13 +323,15 @@ fn completed(
 }
 
 /// The checksum of the object: of the whole, or of its parts' checksums, as the upload was started. Without a
-/// choice it is CRC64NVME over the whole.
+/// choice it is over the whole, of the algorithm that the parts came with.
 fn combined_checksum(
     parts: &[(&NamedPart, PartRecord)],
     chosen: Option<(Algorithm, ChecksumType)>,
     completion: &Completion,
 ) -> Result<Option<ObjectChecksum>, Error> {
-    let (algorithm, kind) = chosen.unwrap_or((Algorithm::Crc64Nvme, ChecksumType::FullObject));
+    let of_parts = parts.first().and_then(|(named, record)| record.part(named.number).checksum);
+    let of_parts = of_parts.map_or(Algorithm::Crc64Nvme, |checksum| checksum.algorithm());
+    let (algorithm, kind) = chosen.unwrap_or((of_parts, ChecksumType::FullObject));
     let mut values = Vec::with_capacity(parts.len());
     for (named, record) in parts {
         let part = record.part(named.number);

@@ -129,7 +129,8 @@ async fn put_if(
     data: &Bytes,
     condition: WriteCondition,
 ) -> Result<Written, Error> {
-    let received = received(store.writer(data.len() as u64).expect("a writer"), data);
+    let writer = store.inline_writer(data.len() as u64);
+    let received = received(writer.map_or_else(|| store.blob_writer(), Ok).expect("a writer"), data);
     store.put_object(bucket(), key(name), received, Metadata::default(), condition, now()).await
 }
 
