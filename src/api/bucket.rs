@@ -1,6 +1,6 @@
 //! Operations on buckets.
 
-use http::header::LOCATION;
+use http::header::{CONTENT_LENGTH, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::conditions::check_write_headers;
@@ -51,10 +51,13 @@ pub(super) async fn list_buckets(call: &Call<'_>) -> Result<Reply, Error> {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
 pub(super) async fn create(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     check_write_headers(call.request())?;
-    // Some clients send a body without saying how long it is only when it is empty.
-    if call.request().content_length().is_some_and(|length| length > 0) {
+    // Without either header there is no body.
+    let headers = call.request().headers();
+    if headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING) || !body.ended {
         let document = receive_document(call, body, BodyKind::Document { digest_required: false }).await?;
-        check_location(call, &document)?;
+        if !document.is_empty() {
+            check_location(call, &document)?;
+        }
     }
     let created = call.store().create_bucket(call.bucket().clone(), call.caller().to_owned(), call.now).await;
     match created {

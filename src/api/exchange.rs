@@ -165,6 +165,8 @@ pub(super) struct Intake {
     /// Whether it has been asked for: hyper then tells a waiting client to go on.
     pub polled: bool,
     pub ended: bool,
+    /// Whether the connection failed before the end.
+    pub broken: bool,
     /// Bytes received.
     pub bytes: u64,
 }
@@ -172,7 +174,7 @@ pub(super) struct Intake {
 impl Intake {
     pub(super) fn new(body: Incoming) -> Self {
         let ended = body.is_end_stream();
-        Self { body, polled: false, ended, bytes: 0 }
+        Self { body, polled: false, ended, broken: false, bytes: 0 }
     }
 
     /// The next bytes; `None` at the end, and when the connection broke.
@@ -186,7 +188,8 @@ impl Intake {
                         return Some(data);
                     }
                 }
-                Some(Err(_)) | None => self.ended = true,
+                Some(Err(_)) => (self.ended, self.broken) = (true, true),
+                None => self.ended = true,
             }
         }
         None

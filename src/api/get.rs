@@ -9,11 +9,12 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use super::conditions::{check_read_headers, check_version};
 use super::error::of_store;
 use super::exchange::{Body, Call, Reply};
-use crate::auth::Mechanism;
+use crate::auth::{Mechanism, Verified};
 use crate::clock::Timestamp;
 use crate::s3::condition::{Conditions, Decision};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::{ETag, PartNumber};
+use crate::s3::operation::Operation;
 use crate::s3::range::{ByteRange, Span};
 use crate::s3::request::Request;
 use crate::store::{Content, Object};
@@ -161,18 +162,27 @@ fn not_modified(object: &Object) -> Reply {
     reply
 }
 
-/// The overridden headers. Only a signed request may ask for them: a link to a public object must not be able to
-/// say what it is.
+/// Only a signed request may override headers: a link to a public object must not be able to say what it is.
+///
+/// # Errors
+/// `InvalidRequest`.
+pub(super) fn check_overrides_signed(verified: &Verified) -> Result<(), Error> {
+    let reads = matches!(verified.request().operation(), Operation::GetObject | Operation::HeadObject);
+    let asks = || OVERRIDES.iter().any(|(parameter, _)| verified.request().query().contains(parameter));
+    match reads && verified.mechanism() == Mechanism::Anonymous && asks() {
+        true => Err(ErrorCode::InvalidRequest
+            .says("Request specific response headers cannot be used for anonymous GET requests.")),
+        false => Ok(()),
+    }
+}
+
+/// The overridden headers.
 fn overrides(call: &Call<'_>) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     for (parameter, name) in OVERRIDES {
         let Some(value) = call.request().query().value(parameter) else {
             continue;
         };
-        if call.permit.verified().mechanism() == Mechanism::Anonymous {
-            return Err(ErrorCode::InvalidRequest
-                .says("Request specific response headers cannot be used for anonymous GET requests."));
-        }
         let latin1: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
         let value = latin1.and_then(|bytes| HeaderValue::from_bytes(&bytes).ok()).ok_or_else(|| {
             Error::invalid_argument("Header value cannot be represented using ISO-8859-1.", parameter, value)

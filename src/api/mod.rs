@@ -42,7 +42,7 @@ pub async fn handle(context: Arc<Context>, request: http::Request<Incoming>, pee
     let version = request.version();
     let mut entry = Entry::new(id, peer, &request);
     let (parts, body) = request.into_parts();
-    let waits = parts.headers.get(EXPECT).is_some_and(|expect| is_continue(expect));
+    let waits = parts.headers.get(EXPECT).is_some_and(is_continue);
     let mut intake = Intake::new(body);
     let outcome = AssertUnwindSafe(answer(&context, parts, &mut intake, &mut entry)).catch_unwind().await;
     let result = outcome.unwrap_or_else(|_| Err(ErrorCode::InternalError.error().at("panic")));
@@ -103,6 +103,7 @@ async fn answer(
         // Whether a bucket exists is told to everybody, before any permission: so S3 does.
         (Some(name), _) => Some(context.store.bucket(name).map_err(|error| error::of_store(error, request))?),
     };
+    get::check_overrides_signed(&verified)?;
     let permit = context.policy.authorize(&verified)?;
     if let Some(bucket) = &owned {
         conditions::check_expected_owner(request, "x-amz-expected-bucket-owner", bucket)?;
@@ -155,7 +156,15 @@ fn preflight(context: &Context, request: &Request) -> Error {
             .says("Insufficient information. Origin request header needed.")
             .at("cors");
     }
-    let method = request.header("access-control-request-method").unwrap_or("OPTIONS");
+    let asked = request.header("access-control-request-method");
+    if let Some(method) = asked
+        && !["GET", "PUT", "POST", "DELETE", "HEAD"].contains(&method)
+    {
+        return ErrorCode::BadRequest
+            .says(format!("Invalid Access-Control-Request-Method: {method}"))
+            .at("cors");
+    }
+    let method = asked.unwrap_or("OPTIONS");
     let message = match request.target().bucket().map(|bucket| context.store.bucket(bucket)) {
         Some(Ok(_)) => "CORSResponse: CORS is not enabled for this bucket.",
         _ => "CORSResponse: Bucket not found",

@@ -107,14 +107,19 @@ impl<'b> Source<'b> {
     async fn next(&mut self, out: &mut Vec<Bytes>) -> Result<bool, Error> {
         match tokio::time::timeout(self.stall, self.body.next()).await {
             Err(_) => Err(ErrorCode::RequestTimeout.error().at("stall")),
-            // If the connection ended early, what is missing is for `finish` to say.
+            // If the connection ended early, `finish` says what is missing.
             Ok(None) => Ok(false),
             Ok(Some(data)) => self.framer.push(data, out).map(|()| true),
         }
     }
 
     fn finish(self) -> Result<FramingProof, Error> {
-        self.framer.finish()
+        let proof = self.framer.finish()?;
+        // The frames may be complete, and yet not all that was announced.
+        match self.body.broken {
+            true => Err(ErrorCode::IncompleteBody.error().at("connection")),
+            false => Ok(proof),
+        }
     }
 }
 

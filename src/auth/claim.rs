@@ -224,8 +224,8 @@ pub(super) struct V2Claim {
 /// Until when a V2 signature holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum V2Lifetime {
-    /// A URL, until this moment.
-    Expires(Timestamp),
+    /// A URL, until this moment, which is not parsed yet: S3 asks for the key first.
+    Expires(String),
     /// A header, for 15 minutes around this date, which was sent in this form.
     Dated(Timestamp, String),
 }
@@ -234,7 +234,7 @@ impl V2Claim {
     /// Reads the query of a presigned URL.
     ///
     /// # Errors
-    /// `AccessDenied` if a parameter is missing or `Expires` is no date.
+    /// `AccessDenied` if a parameter is missing.
     pub(super) fn of_query(request: &Request) -> Result<Self, Error> {
         let query = request.query();
         if V2_PARAMETERS.iter().any(|name| query.count(name) != 1) {
@@ -244,17 +244,11 @@ impl V2Claim {
         }
         let value = |name| query.value(name).unwrap_or_default();
         let expires = value("Expires");
-        let seconds =
-            parse_decimal(expires).filter(|&seconds| seconds <= V2_EXPIRES_MAX).ok_or_else(|| {
-                ErrorCode::AccessDenied
-                    .says(format!("Invalid date (should be seconds since epoch): {expires}"))
-                    .at("expires")
-            })?;
         Ok(Self {
             access_key: value("AWSAccessKeyId").to_owned(),
             signature: value("Signature").replace(' ', "+"),
             date_line: expires.to_owned(),
-            lifetime: V2Lifetime::Expires(Timestamp::from_unix_seconds(seconds)),
+            lifetime: V2Lifetime::Expires(expires.to_owned()),
         })
     }
 
@@ -289,6 +283,19 @@ impl V2Claim {
 
 /// Last second of a V2 URL: beyond it S3 sees no date.
 const V2_EXPIRES_MAX: i64 = i32::MAX as i64;
+
+/// Parses the `Expires` of a V2 URL.
+///
+/// # Errors
+/// `AccessDenied` if it is no date.
+pub(super) fn parse_v2_expires(text: &str) -> Result<Timestamp, Error> {
+    let seconds = parse_decimal(text).filter(|&seconds| seconds <= V2_EXPIRES_MAX).ok_or_else(|| {
+        ErrorCode::AccessDenied
+            .says(format!("Invalid date (should be seconds since epoch): {text}"))
+            .at("expires")
+    })?;
+    Ok(Timestamp::from_unix_seconds(seconds))
+}
 
 fn authorization(request: &Request) -> String {
     let value = request.headers().get(http::header::AUTHORIZATION);

@@ -2,7 +2,7 @@
 //!
 //! [`authenticate`] takes a parsed head and gives a [`Verified`], which owns it. Everything here is pure: `now`
 //! is an argument, and nothing is read or written. The checks stand in the order in which S3 makes them:
-//! mechanism, parameters, scope, time, key, token, signed headers, signature, payload.
+//! mechanism, parameters, scope, time, key, signed headers, token, signature, payload.
 //!
 //! The expected signature never leaves this module: it has no `Display`, and is compared in constant time.
 

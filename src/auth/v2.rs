@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq as _;
 
-use super::claim::{Mechanism, V2Claim, V2Lifetime};
+use super::claim::{Mechanism, V2Claim, V2Lifetime, parse_v2_expires};
 use super::credential::{Key, Keyring};
 use super::payload::Payload;
 use super::{Settings, Trace, check_skew, check_token, mismatch, request_token, unknown_key};
@@ -84,12 +84,14 @@ pub(super) fn judge<'k>(
         Mechanism::V2Query => V2Claim::of_query(request)?,
         _ => V2Claim::of_header(request)?,
     };
-    match &claim.lifetime {
-        V2Lifetime::Expires(expires) => check_lifetime(*expires, settings, now)?,
-        V2Lifetime::Dated(date, sent) => check_skew(*date, sent, settings, now)?,
+    if let V2Lifetime::Dated(date, sent) = &claim.lifetime {
+        check_skew(*date, sent, settings, now)?;
     }
     let key = keyring.key(&claim.access_key).ok_or_else(|| unknown_key(&claim.access_key))?;
     check_token(key, request_token(request).as_deref())?;
+    if let V2Lifetime::Expires(expires) = &claim.lifetime {
+        check_lifetime(parse_v2_expires(expires)?, settings, now)?;
+    }
     check_signature(request, &claim, key, trace)?;
     let literal = request.amz("x-amz-content-sha256");
     let payload = match (mechanism, literal) {

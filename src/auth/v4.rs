@@ -38,8 +38,8 @@ pub(super) fn judge<'k>(
         None => check_skew(claim.date, &sent_date(request), settings, now)?,
     }
     let key = keyring.key(&claim.access_key).ok_or_else(|| unknown_key(&claim.access_key))?;
-    check_token(key, request_token(request).as_deref())?;
     check_headers_signed(request, &claim.signed_headers)?;
+    check_token(key, request_token(request).as_deref())?;
     let literals = payload_literals(request, mechanism, &claim.signed_headers)?;
     let signing_key = check_signature(request, &claim, key, &literals, trace)?;
     let payload = match mechanism {

@@ -1,0 +1,30 @@
+//! Raw bytes over a socket to the real binary: what a client sends, and what S3 would answer.
+//!
+//! Nothing here is signed by this crate: V4 comes from the `aws-sigv4` crate, V2 and the odd shapes that no
+//! signer makes are put together by hand from its primitives.
+#![cfg(feature = "server")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod check;
+mod harness;
+mod sign;
+mod wire;
+
+mod anonymous;
+mod chunked;
+mod chunked_faults;
+mod digests;
+mod documents;
+mod endurance;
+mod framing;
+mod header_v4;
+mod heads;
+mod multipart;
+mod objects;
+mod query_parameters;
+mod query_payload;
+mod query_v4;
+mod settings;
+mod signed_headers;
+mod target;
+mod v2;
