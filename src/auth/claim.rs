@@ -350,6 +350,7 @@ fn parse_signed_headers(list: &str) -> Option<Vec<String>> {
 }
 
 /// Why a credential was refused; header and query put different prefixes before the same text.
+#[derive(Debug)]
 struct CredentialFault {
     message: String,
     region: Option<String>,
@@ -461,8 +462,7 @@ mod tests {
     #[test]
     fn credentials_are_split_from_the_right() {
         let settings = Settings { region: RegionRule::Any, ..Settings::default() };
-        let (key, scope) =
-            parse_credential("a/b/20240102/eu/s3/aws4_request", &settings).ok().expect("valid");
+        let (key, scope) = parse_credential("a/b/20240102/eu/s3/aws4_request", &settings).expect("valid");
         assert_eq!((key.as_str(), scope.region.as_str()), ("a/b", "eu"));
         for (text, part) in [
             ("k/20240102/eu/s3", "mal-formed"),
@@ -472,7 +472,7 @@ mod tests {
             ("k/20240102/eu/s3/aws3_request", "terminal"),
             ("k%2F20240102%2Feu%2Fs3%2Faws4_request", "mal-formed"),
         ] {
-            let fault = parse_credential(text, &settings).err().expect(text);
+            let fault = parse_credential(text, &settings).expect_err(text);
             assert!(fault.message.contains(part), "{text}: {}", fault.message);
         }
     }
