@@ -5,7 +5,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::conditions::check_write_headers;
 use super::error::of_store;
-use super::exchange::{Body, Call, Intake, Reply, xml};
+use super::exchange::{Body, Call, Intake, Reply, blocking, xml};
 use super::list::{max_entries, optional};
 use super::upload::receive_document;
 use crate::auth::BodyKind;
@@ -24,7 +24,7 @@ pub(super) async fn list_buckets(call: &Call<'_>) -> Result<Reply, Error> {
     let prefix = query.value("prefix").unwrap_or_default();
     let after = query.value("continuation-token").unwrap_or_default();
     let store = call.store().clone();
-    let buckets = super::list::blocking(move || store.buckets()).await?;
+    let buckets = blocking(move || store.buckets()).await?;
     let buckets = buckets.map_err(|error| of_store(error, call.request()))?;
     let mut selected =
         buckets.iter().filter(|b| b.name.as_str().starts_with(prefix) && b.name.as_str() > after).peekable();

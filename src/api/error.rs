@@ -3,7 +3,8 @@
 use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method};
 
-use super::exchange::{Body, Reply, RequestId, host_id};
+use super::exchange::{Body, Reply};
+use super::id::{RequestId, host_id};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::operation::Operation;
 use crate::s3::request::Request;

@@ -3,8 +3,6 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context as TaskContext, Poll, ready};
 use std::time::Duration;
 
@@ -16,11 +14,13 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::task::JoinHandle;
 
+use super::id::{RequestId, host_id};
 use super::journal::Entry;
 use crate::auth::{self, Keyring, User};
 use crate::clock::{Clock, Timestamp};
 use crate::policy::{Permit, Policy};
-use crate::s3::name::{BucketName, ObjectKey, hex_encode};
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::name::{BucketName, ObjectKey};
 use crate::s3::request::Request;
 use crate::s3::target::Domains;
 use crate::store::{BlobReader, Bucket, Store};
@@ -101,47 +101,6 @@ impl<'c> Call<'c> {
     }
 }
 
-/// The id of a request, told to the client and written to the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestId(u64);
-
-/// Where the ids of this process begin.
-static NEXT_ID: LazyLock<AtomicU64> = LazyLock::new(|| {
-    let mut seed = [0; 8];
-    // Without randomness ids still differ within the process.
-    let _ = getrandom::fill(&mut seed);
-    AtomicU64::new(u64::from_ne_bytes(seed))
-});
-/// The id of this process, which answers call the host's.
-static HOST_ID: LazyLock<String> = LazyLock::new(|| {
-    use base64::Engine as _;
-    let mut bytes = [0; 48];
-    let _ = getrandom::fill(&mut bytes);
-    base64::engine::general_purpose::STANDARD.encode(bytes)
-});
-
-impl RequestId {
-    /// A fresh id.
-    pub fn next() -> Self {
-        // A bijection of a counter: no two ids are the same, and none tells how many there were.
-        let mut mixed = NEXT_ID.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        Self(mixed ^ (mixed >> 31))
-    }
-}
-
-impl std::fmt::Display for RequestId {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex_encode(&self.0.to_be_bytes()).to_ascii_uppercase())
-    }
-}
-
-/// The id of this process.
-pub(super) fn host_id() -> &'static str {
-    &HOST_ID
-}
-
 /// Adds what every answer carries.
 pub(super) fn finish(reply: &mut Reply, id: RequestId, now: Timestamp) {
     let headers = reply.headers_mut();
@@ -150,6 +109,13 @@ pub(super) fn finish(reply: &mut Reply, id: RequestId, now: Timestamp) {
     headers.insert(HeaderName::from_static("x-amz-id-2"), value(host_id()));
     headers.insert(SERVER, HeaderValue::from_static("presigned"));
     headers.insert(DATE, value(&now.http_date()));
+}
+
+/// Runs a look-up that may have to wait for the disk where that holds up nobody.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| ErrorCode::InternalError.error().at("panic"))
 }
 
 /// An answer that is a document.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use http::StatusCode;
 use hyper::body::Incoming;
 
-use super::exchange::RequestId;
+use super::id::RequestId;
 use crate::auth::Verified;
 use crate::s3::error::Error;
 use crate::s3::request::Request;

@@ -4,8 +4,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::of_store;
-use super::exchange::{Call, Reply, xml};
-use crate::s3::error::{Error, ErrorCode};
+use super::exchange::{Call, Reply, blocking, xml};
+use crate::s3::error::Error;
 use crate::s3::listing::{PAGE_KEYS_MAX, Page, Selection};
 use crate::s3::name::{ETag, UploadId};
 use crate::s3::uri::{Query, Slash, encode};
@@ -243,13 +243,6 @@ pub(super) fn max_entries(text: Option<&str>, name: &'static str, max: usize) ->
 /// The text, unless it is empty.
 pub(super) fn optional(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
-}
-
-/// Runs a look-up that may have to wait for the disk where that holds up nobody.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Error> {
-    tokio::task::spawn_blocking(work).await.map_err(|_| ErrorCode::InternalError.error().at("panic"))
 }
 
 async fn objects(call: &Call<'_>, selection: Selection) -> Result<Page<Summary>, Error> {

@@ -5,6 +5,7 @@ mod conditions;
 mod error;
 mod exchange;
 mod get;
+mod id;
 mod journal;
 mod list;
 mod multipart;
@@ -21,7 +22,8 @@ use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Method, Version};
 use hyper::body::Incoming;
 
-pub use exchange::{Body, Context, Reply, RequestId, Settings};
+pub use exchange::{Body, Context, Reply, Settings};
+pub use id::RequestId;
 
 use crate::auth;
 use crate::s3::error::{Error, ErrorCode};

@@ -2,9 +2,8 @@
 
 use super::conditions::check_write_headers;
 use super::error::of_store;
-use super::exchange::{Body, Call, Intake, Reply, xml};
+use super::exchange::{Body, Call, Intake, Reply, blocking, xml};
 use super::get::invalid_part_number;
-use super::list::blocking;
 use super::object::{add_checksum, add_etag, copy_source, no_content, write_checksum, write_condition};
 use super::upload::{Place, receive, receive_document};
 use crate::auth::{BodyCheck, BodyKind, BodyProof};

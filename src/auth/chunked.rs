@@ -15,7 +15,6 @@ use super::canonical::{CanonicalRequest, spaced_hex};
 use super::claim::V4Claim;
 use super::credential::{Scope, SigningKey};
 use super::mismatch;
-use super::payload::incomplete;
 use crate::s3::checksum::{Algorithm, Checksum};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::hex_encode;
@@ -304,6 +303,15 @@ fn chunk_signature(extensions: &str, signing: &ChunkSigning) -> Result<String, E
         ("", _) | (_, Some(_)) => Err(terminated()),
         (value, None) => Ok(value.to_owned()),
     }
+}
+
+/// `IncompleteBody` for a body of another length than declared.
+pub(super) fn incomplete(expected: u64, provided: u64) -> Error {
+    ErrorCode::IncompleteBody
+        .says("You did not provide the number of bytes specified by the Content-Length HTTP header")
+        .with("NumberBytesExpected", expected.to_string())
+        .with("NumberBytesProvided", provided.to_string())
+        .at("length")
 }
 
 fn terminated() -> Error {

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use super::Verified;
 use super::canonical::UNSIGNED_PAYLOAD;
 pub(super) use super::chunked::ChunkSigning;
-use super::chunked::Decoder;
+use super::chunked::{Decoder, incomplete};
 use crate::s3::checksum::{Algorithm, Checksum, Hasher};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::hex_encode;
@@ -292,15 +292,6 @@ fn check_sdk_algorithm(
         }
         Some(_) => Ok(()),
     }
-}
-
-/// `IncompleteBody` for a body of another length than declared.
-pub(super) fn incomplete(expected: u64, provided: u64) -> Error {
-    ErrorCode::IncompleteBody
-        .says("You did not provide the number of bytes specified by the Content-Length HTTP header")
-        .with("NumberBytesExpected", expected.to_string())
-        .with("NumberBytesProvided", provided.to_string())
-        .at("length")
 }
 
 /// Takes what the client sends, gives the bytes of the object.

@@ -8,6 +8,31 @@ use std::path::{Path, PathBuf};
 use super::Failure;
 use crate::config::{Config, KeyPair, User};
 
+/// The key pair as flags.
+#[derive(Debug, clap::Args)]
+pub(super) struct KeyFlags {
+    /// Access key
+    #[arg(long, value_name = "K", env = "PRESIGNED_ACCESS_KEY", requires = "secret_key")]
+    access_key: Option<String>,
+    /// Its secret key
+    #[arg(
+        long,
+        value_name = "S",
+        env = "PRESIGNED_SECRET_KEY",
+        hide_env_values = true,
+        requires = "access_key"
+    )]
+    secret_key: Option<String>,
+}
+
+impl KeyFlags {
+    /// The pair, if it was given.
+    pub(super) fn pair(&self) -> Option<KeyPair> {
+        let (access_key, secret_key) = (self.access_key.clone()?, self.secret_key.clone()?);
+        Some(KeyPair { access_key, secret_key })
+    }
+}
+
 /// The file in the directory of the store: a configuration that holds nothing but users.
 const FILE: &str = "credentials.toml";
 

@@ -7,7 +7,8 @@ use clap::ValueEnum;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-use super::{Failure, credentials, say};
+use super::credentials::{self, KeyFlags};
+use super::{Failure, say};
 use crate::api;
 use crate::auth::{self, Keyring, SecretKey};
 use crate::clock::Clock;
@@ -25,18 +26,8 @@ pub(super) struct Arguments {
     /// Address to listen on; repeatable; port 0 picks one [default: 127.0.0.1:9000]
     #[arg(long, value_name = "ADDR:PORT", env = "PRESIGNED_LISTEN", value_delimiter = ',')]
     listen: Vec<String>,
-    /// Access key; with none given anywhere, the first start makes a pair
-    #[arg(long, value_name = "K", env = "PRESIGNED_ACCESS_KEY", requires = "secret_key")]
-    access_key: Option<String>,
-    /// Its secret key
-    #[arg(
-        long,
-        value_name = "S",
-        env = "PRESIGNED_SECRET_KEY",
-        hide_env_values = true,
-        requires = "access_key"
-    )]
-    secret_key: Option<String>,
+    #[command(flatten)]
+    key: KeyFlags,
     /// Region a signature must name; `any` accepts every region [default: us-east-1]
     #[arg(long, value_name = "NAME", env = "PRESIGNED_REGION")]
     region: Option<String>,
@@ -83,8 +74,11 @@ impl Arguments {
     /// Flags over file.
     fn config(self) -> Result<Config, Failure> {
         let file = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-        let pair = self.access_key.zip(self.secret_key);
-        let users = pair.map(|(access_key, secret_key)| main_user(KeyPair { access_key, secret_key }));
+        let users = self.key.pair().map(|key| User {
+            id: "main".to_owned(),
+            display_name: Some("Main".to_owned()),
+            keys: vec![key],
+        });
         let flags = Config {
             dir: self.dir,
             listen: self.listen,
@@ -103,10 +97,6 @@ impl Arguments {
         config.check_users()?;
         Ok(config)
     }
-}
-
-fn main_user(key: KeyPair) -> User {
-    User { id: "main".to_owned(), display_name: Some("Main".to_owned()), keys: vec![key] }
 }
 
 /// Serves until the process is told to stop.

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Failure, credentials, say};
+use super::credentials::{self, KeyFlags};
+use super::{Failure, say};
 use crate::auth::{Presign, SecretKey, SignVersion};
 use crate::clock::Clock;
 use crate::config::{Config, KeyPair, REGION_DEFAULT, parse_seconds};
@@ -32,18 +33,8 @@ pub(super) struct Arguments {
     /// Print a curl command instead of the URL
     #[arg(long)]
     curl: bool,
-    /// Access key
-    #[arg(long, value_name = "K", env = "PRESIGNED_ACCESS_KEY", requires = "secret_key")]
-    access_key: Option<String>,
-    /// Its secret key
-    #[arg(
-        long,
-        value_name = "S",
-        env = "PRESIGNED_SECRET_KEY",
-        hide_env_values = true,
-        requires = "access_key"
-    )]
-    secret_key: Option<String>,
+    #[command(flatten)]
+    key: KeyFlags,
     /// Configuration file to take the first key from
     #[arg(long, value_name = "FILE.toml", env = "PRESIGNED_CONFIG")]
     config: Option<PathBuf>,
@@ -126,8 +117,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 /// The key to sign with: flags, then the configuration, then the one a store keeps.
 fn key(arguments: &Arguments, file: Option<&Config>) -> Result<KeyPair, Failure> {
-    if let (Some(access_key), Some(secret_key)) = (&arguments.access_key, &arguments.secret_key) {
-        return Ok(KeyPair { access_key: access_key.clone(), secret_key: secret_key.clone() });
+    if let Some(key) = arguments.key.pair() {
+        return Ok(key);
     }
     let users = match file {
         Some(file) if !file.users.is_empty() => file.users.clone(),

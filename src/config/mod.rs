@@ -266,6 +266,16 @@ mod tests {
     }
 
     #[test]
+    fn the_example_says_what_is_so() {
+        let example: Config = toml::from_str(include_str!("../../deploy/presigned.toml")).expect("valid");
+        assert_eq!(example.store(), Config::default().store());
+        assert_eq!(example.auth().expect("valid"), Config::default().auth().expect("valid"));
+        assert_eq!(example.listen, [LISTEN_DEFAULT]);
+        assert_eq!(example.log_format, Some(LogFormat::default()));
+        assert!(example.users.is_empty());
+    }
+
+    #[test]
     fn durations() {
         for (text, seconds) in [("7d", 604_800), ("1h", 3600), ("3600", 3600), ("1h 30m", 5400)] {
             assert_eq!(parse_seconds(text).ok(), Some(seconds), "{text}");

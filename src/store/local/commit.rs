@@ -16,7 +16,6 @@ use super::blob::NewBlob;
 use super::index::{Index, Transaction};
 use super::layout::{BlobId, Layout};
 use super::medium::Medium;
-use super::reclaim::Notice;
 use crate::store::Error;
 
 /// Most changes in one commit.
@@ -27,6 +26,15 @@ type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
 /// Applies a change, unless it is given the reason not to; gives the answer, and the error if the whole batch
 /// must not be committed.
 type Apply = Box<dyn FnOnce(Result<&mut Transaction<'_>, Error>) -> (Answer, Option<Error>) + Send>;
+
+/// What the reclaimer is told.
+#[derive(Debug)]
+pub(super) enum Notice {
+    /// Blobs that nothing refers to any longer.
+    Garbage(Vec<BlobId>),
+    /// The store closes.
+    Stop,
+}
 
 /// What became of a batch.
 enum Outcome {

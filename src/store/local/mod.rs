@@ -30,11 +30,10 @@ pub use layout::OpenError;
 pub use multipart::{COMPLETED_BYTES_MAX, PART_BYTES_MIN};
 
 use blob::{NewBlob, Pins};
-use commit::Committer;
+use commit::{Committer, Notice};
 use index::Index;
 use layout::Layout;
 use medium::{Disk, Medium};
-use reclaim::Notice;
 
 use super::Error;
 

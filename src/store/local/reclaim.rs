@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::blob::Pins;
-use super::commit::Committer;
+use super::commit::{Committer, Notice};
 use super::layout::{BlobId, Layout};
 use super::medium::Medium;
 
@@ -18,15 +18,6 @@ use super::medium::Medium;
 const BATCH_BLOBS_MAX: usize = 1024;
 /// How long garbage is gathered, and pinned garbage left alone.
 const PAUSE: Duration = Duration::from_millis(500);
-
-/// What the reclaimer is told.
-#[derive(Debug)]
-pub(super) enum Notice {
-    /// Blobs that nothing refers to any longer.
-    Garbage(Vec<BlobId>),
-    /// The store closes.
-    Stop,
-}
 
 pub(super) struct Reclaimer {
     pub layout: Layout,
