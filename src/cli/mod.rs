@@ -1,6 +1,7 @@
 //! The command line: subcommands, and the only place that prints. Here everything is put together.
 
 mod credentials;
+mod fsck;
 mod healthcheck;
 mod serve;
 mod sign;
@@ -26,6 +27,8 @@ enum Command {
     Serve(Box<serve::Arguments>),
     /// Print a presigned URL
     Sign(Box<sign::Arguments>),
+    /// Examine a store that is not being served
+    Fsck(fsck::Arguments),
     /// Ask a server whether it is up; the exit status says so
     Healthcheck(healthcheck::Arguments),
 }
@@ -39,6 +42,7 @@ pub fn run() -> ExitCode {
     let outcome = match arguments.command {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Sign(arguments) => sign::run(&arguments),
+        Command::Fsck(arguments) => fsck::run(&arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
     };
     match outcome {

@@ -226,7 +226,7 @@ impl Worker {
             (Ok(transaction), None) => (transaction.raw, transaction.published, transaction.released),
             (Err(error), _) | (Ok(_), Some(error)) => return Outcome::Abandoned(error),
         };
-        match raw.commit().map_err(Error::from) {
+        match self.medium.commit(Box::new(|| raw.commit().map_err(Error::from))) {
             Ok(()) => Outcome::Committed { published, released },
             // Space runs out while data is written, before the page that makes a commit count.
             Err(Error::NoSpace) => Outcome::Abandoned(Error::NoSpace),

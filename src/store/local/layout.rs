@@ -163,7 +163,7 @@ impl Layout {
         self.root.join("incoming")
     }
 
-    fn blobs(&self) -> PathBuf {
+    pub(super) fn blobs(&self) -> PathBuf {
         self.root.join("blobs")
     }
 

@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::store::Error;
 use bytes::{Buf as _, Bytes};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
 
@@ -24,6 +25,9 @@ pub(super) trait Medium: Debug + Send + Sync {
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// The names in a folder.
     fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
+    /// Carries out a commit of the index, which does its own input and output: to the store it is one step, which
+    /// happens, fails, or is cut off.
+    fn commit(&self, commit: Box<dyn FnOnce() -> Result<(), Error> + '_>) -> Result<(), Error>;
 }
 
 /// A file being written, which vanishes unless it is linked.
@@ -76,6 +80,10 @@ impl Medium for Disk {
     fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
         let names = fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
         names.collect()
+    }
+
+    fn commit(&self, commit: Box<dyn FnOnce() -> Result<(), Error> + '_>) -> Result<(), Error> {
+        commit()
     }
 }
 

@@ -9,6 +9,8 @@
 mod blob;
 mod check;
 mod commit;
+#[cfg(test)]
+mod crash;
 mod index;
 mod layout;
 mod medium;
@@ -26,6 +28,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 pub use blob::{BlobReader, Pinned, Received, Writer};
+pub use check::{Problem, Report};
 pub use layout::OpenError;
 pub use multipart::{COMPLETED_BYTES_MAX, PART_BYTES_MIN};
 
@@ -78,10 +81,13 @@ impl Store {
     /// # Errors
     /// [`OpenError`], whose text is meant for whoever started the process.
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
+        Self::open_on(settings, Arc::new(Disk))
+    }
+
+    fn open_on(settings: Settings, medium: Arc<dyn Medium>) -> Result<Self, OpenError> {
         let (layout, lock) = Layout::open(&settings.directory)?;
         let fail = |error: Error| OpenError::Index(settings.directory.clone(), error.to_string());
         let index = Index::open(&layout.index()).map_err(|error| fail(error.into()))?;
-        let medium: Arc<dyn Medium> = Arc::new(Disk);
         let garbage = check::recover(&index, &layout, medium.as_ref()).map_err(fail)?;
         let pins = Pins::default();
         let (reclaim, receiver) = channel();
@@ -110,6 +116,23 @@ impl Store {
             _lock: lock,
         };
         Ok(Self { engine: Arc::new(engine) })
+    }
+
+    /// Checks the store of a directory that nobody has open, and mends what is safe to mend if asked to.
+    ///
+    /// # Errors
+    /// [`OpenError`]; what is wrong inside is the report's to say.
+    pub fn check(settings: &Settings, repair: bool) -> Result<Report, OpenError> {
+        let (layout, _lock) = Layout::open(&settings.directory)?;
+        let fail = |error: Error| OpenError::Index(settings.directory.clone(), error.to_string());
+        let index = Index::open(&layout.index()).map_err(|error| fail(error.into()))?;
+        let report = check::audit(&index, &layout).map_err(fail)?;
+        if !repair || report.problems.is_empty() {
+            return Ok(report);
+        }
+        check::repair(&index, &layout, &Disk, &report).map_err(fail)?;
+        let left = check::audit(&index, &layout).map_err(fail)?;
+        Ok(Report { mended: report.problems.len().saturating_sub(left.problems.len()), ..left })
     }
 
     /// A writer of a body that goes into the index; `None` if it is too long for that.

@@ -447,6 +447,60 @@ async fn garbage_survives_a_kill_and_goes_at_the_next_start() {
     place.settle(0);
 }
 
+#[tokio::test]
+async fn an_examination_finds_damage_and_mends_what_is_safe() {
+    let mut place = Place::new();
+    create(place.store()).await;
+    for name in ["a", "b", "c"] {
+        put(place.store(), name, &body(1, MIB)).await;
+    }
+    let id = start_upload(place.store(), "k", 1).await;
+    put_part(place.store(), "k", id, 1, &body(1, 10)).await;
+    let settings = Settings { directory: place.folder.clone(), inline_bytes_max: 0 };
+    assert!(matches!(Store::check(&settings, false), Err(OpenError::Locked(_))));
+    place.close();
+    let clean = Store::check(&settings, false).expect("examined");
+    assert_eq!((clean.objects, clean.parts, clean.blobs, clean.problems.len()), (3, 1, 4, 0));
+    // An orphan, a wrong count, a missing file, a short one.
+    let files: Vec<PathBuf> =
+        place.files().into_iter().filter(|f| fs::metadata(f).expect("a file").len() > 10).collect();
+    let orphan = place.folder.join("blobs/00/00112233445566778899aabbccddeeff");
+    fs::write(&orphan, b"orphan").expect("written");
+    fs::remove_file(&files[0]).expect("removed");
+    fs::write(&files[1], b"short").expect("written");
+    {
+        let (layout, _lock) = Layout::open(&place.folder).expect("opens");
+        let index = Index::open(&layout.index()).expect("opens");
+        let mut transaction = index.write().expect("a transaction");
+        let blob =
+            layout::BlobId::parse(files[2].file_name().and_then(|name| name.to_str()).expect("a name"));
+        transaction.retain(&[record::Segment::new(blob.expect("an id"), 0, 1)]).expect("counted");
+        transaction.raw.commit().expect("committed");
+    }
+    let kinds = |report: &Report| {
+        let mut kinds: Vec<&str> = report
+            .problems
+            .iter()
+            .map(|problem| match problem {
+                Problem::Missing { .. } => "missing",
+                Problem::Size { .. } => "size",
+                Problem::Count { .. } => "count",
+                Problem::Orphan { .. } => "orphan",
+                other => panic!("{other}"),
+            })
+            .collect();
+        kinds.sort_unstable();
+        kinds
+    };
+    assert_eq!(
+        kinds(&Store::check(&settings, false).expect("examined")),
+        ["count", "missing", "orphan", "size"]
+    );
+    let report = Store::check(&settings, true).expect("mended");
+    assert_eq!((kinds(&report), report.mended), (vec!["missing", "size"], 2));
+    assert!(!orphan.exists());
+}
+
 #[test]
 fn a_directory_that_is_no_store_is_refused() {
     let place = Place::new();

@@ -1,0 +1,39 @@
+//! `presigned fsck`: examines a store that nobody serves, and mends what is safe to mend.
+
+use std::path::PathBuf;
+
+use super::{Failure, say};
+use crate::store::{Settings, Store};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Directory of the store
+    dir: PathBuf,
+    /// Mend wrong reference counts, and remove files to which nothing refers
+    #[arg(long)]
+    repair: bool,
+}
+
+/// Prints what was found; fails if something is left that is not as it should be.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let directory = arguments.dir.clone();
+    if !directory.join("format").exists() {
+        return Err(format!("{} is not a store of presigned", directory.display()).into());
+    }
+    let settings = Settings { directory, inline_bytes_max: Settings::INLINE_BYTES_DEFAULT };
+    let report = Store::check(&settings, arguments.repair)?;
+    for problem in &report.problems {
+        say(problem);
+    }
+    say(&format!(
+        "{} buckets, {} objects, {} uploads with {} parts, {} blobs of {} bytes",
+        report.buckets, report.objects, report.uploads, report.parts, report.blobs, report.blob_bytes
+    ));
+    if report.mended > 0 {
+        say(&format!("{} problems mended", report.mended));
+    }
+    match report.problems.len() {
+        0 => Ok(()),
+        left => Err(format!("{left} problems").into()),
+    }
+}
