@@ -151,6 +151,7 @@ impl Pump {
     /// Takes a body to its end.
     async fn run(mut self, source: &mut Source<'_>) -> Result<(Writer, Digester), Failure> {
         let mut batch = Batch::default();
+        let mut flushing = Flushing::default();
         let mut more = true;
         while more {
             self = match self {
@@ -162,7 +163,8 @@ impl Pump {
                     }
                 },
                 Self::Running(running) => Self::idle(running.await)?,
-                Self::Idle(writer, digester) if batch.bytes >= BATCH_BYTES_MIN => {
+                Self::Idle(mut writer, digester) if batch.bytes >= BATCH_BYTES_MIN => {
+                    flushing.advance(&mut writer).await?;
                     Self::start(writer, digester, std::mem::take(&mut batch))
                 }
                 Self::Idle(writer, digester) => {
@@ -172,7 +174,9 @@ impl Pump {
             };
         }
         let (writer, digester) = self.stop().await?;
-        Self::start(writer, digester, batch).stop().await
+        let ended = Self::start(writer, digester, batch).stop().await?;
+        flushing.end().await?;
+        Ok(ended)
     }
 
     fn start(mut writer: Writer, mut digester: Digester, batch: Batch) -> Self {
@@ -202,6 +206,33 @@ impl Pump {
     ) -> Result<Self, Failure> {
         let failed = |error| Failure::Body(panicked(error));
         Ok(Self::Idle(writer.map_err(failed)?.map_err(Failure::Store)?, digester.map_err(failed)?))
+    }
+}
+
+/// The sync of what has been written so far, one at a time.
+#[derive(Default)]
+struct Flushing(Option<JoinHandle<Result<(), store::Error>>>);
+
+impl Flushing {
+    /// Starts the next one, if there is enough to sync and the last one is done.
+    async fn advance(&mut self, writer: &mut Writer) -> Result<(), Failure> {
+        if self.0.as_ref().is_some_and(|flushing| !flushing.is_finished()) {
+            return Ok(());
+        }
+        self.end().await?;
+        let flush = writer.flush().map_err(Failure::Store)?;
+        self.0 = flush.map(|flush| spawn_blocking(move || flush.wait()));
+        Ok(())
+    }
+
+    /// Waits for the last one. That it failed must be heard: the next sync would not fail again.
+    async fn end(&mut self) -> Result<(), Failure> {
+        match self.0.take() {
+            Some(flushing) => {
+                flushing.await.map_err(|error| Failure::Body(panicked(error)))?.map_err(Failure::Store)
+            }
+            None => Ok(()),
+        }
     }
 }
 

@@ -1,5 +1,8 @@
 //! The operations of S3 and the one table that finds them: method, kind of target and sub-resource.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 use http::Method;
 
 use super::target::Target;
@@ -178,6 +181,16 @@ operations! {
     SelectObjectContent POST Object Has("select"), "s3:GetObject";
 }
 
+/// Every parameter that marks a row.
+static MARKERS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    let names = TABLE.iter().flat_map(|row| match row.marker {
+        Plain | CopySource => [None, None],
+        Has(name) | QueryValue(name, _) => [Some(name), None],
+        Both(one, two) | BothAndCopySource(one, two) => [Some(one), Some(two)],
+    });
+    names.flatten().collect()
+});
+
 impl Operation {
     /// Finds the operation of a request; `copy_source` says whether it carries `x-amz-copy-source`.
     ///
@@ -194,6 +207,15 @@ impl Operation {
         };
         let rows = || TABLE.iter().filter(move |row| row.on == on);
         let of_method = || rows().filter(|row| row.method == *method);
+        let plain = || {
+            let copies = copy_source && of_method().any(|row| row.marker == CopySource);
+            let wanted = if copies { CopySource } else { Plain };
+            of_method().find(|row| row.marker == wanted).map(|row| row.operation)
+        };
+        // Most requests have no sub-resource, and need not be held against every row.
+        if !query.iter().any(|(name, _)| MARKERS.contains(name)) {
+            return plain();
+        }
         let marked = of_method().find(|row| match row.marker {
             Plain | CopySource => false,
             Has(name) => query.contains(name),

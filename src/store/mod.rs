@@ -10,8 +10,8 @@ use std::io;
 use std::sync::Arc;
 
 pub use local::{
-    BlobReader, COMPLETED_BYTES_MAX, OpenError, PART_BYTES_MIN, Pinned, Problem, Received, Report, Settings,
-    Store, Writer,
+    BlobReader, COMPLETED_BYTES_MAX, Flush, OpenError, PART_BYTES_MIN, Pinned, Problem, Received, Report,
+    Settings, Store, Writer,
 };
 
 use crate::clock::Timestamp;

@@ -142,11 +142,16 @@ pub struct Connection {
 
 impl Connection {
     pub fn open(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("a connection");
+        Self::try_open(address).expect("a connection")
+    }
+
+    /// A connection; `None` if nobody listens.
+    pub fn try_open(address: SocketAddr) -> Option<Self> {
+        let stream = TcpStream::connect(address).ok()?;
         stream.set_read_timeout(Some(WAIT_MAX)).expect("a timeout");
         stream.set_write_timeout(Some(WAIT_MAX)).expect("a timeout");
         stream.set_nodelay(true).expect("an option");
-        Self { stream, buffer: Vec::new() }
+        Some(Self { stream, buffer: Vec::new() })
     }
 
     /// Writes; that the server has closed by then is for the reader to see.
@@ -210,7 +215,8 @@ impl Connection {
                 return None;
             }
         }
-        Some(self.buffer.drain(..length).collect())
+        let rest = self.buffer.split_off(length);
+        Some(std::mem::replace(&mut self.buffer, rest))
     }
 
     /// The next answer to a request of this method, interim ones included.

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use memmap2::{Advice, MmapOptions};
 
 use super::layout::{BlobId, Layout};
-use super::medium::{Medium, NewFile};
+use super::medium::{Medium, NewFile, Syncer};
 use super::record::{Segment, slice};
 use crate::auth::BodyProof;
 use crate::store::Error;
@@ -19,6 +19,8 @@ use crate::store::Error;
 const COPY_BYTES_MAX: u64 = 128 * 1024;
 /// First mapped window of a read, so that the first byte leaves soon.
 const FIRST_WINDOW_BYTES: u64 = 1024 * 1024;
+/// How much is written between two syncs of a long body.
+const FLUSH_BYTES: u64 = 32 * 1024 * 1024;
 /// Every further window: large enough that a hop to a blocking thread costs nothing, small enough that 1,000
 /// slow readers do not hold the page cache.
 const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
@@ -51,6 +53,23 @@ impl NewBlob {
 pub struct Writer {
     content: NewContent,
     written: u64,
+    /// How much of it somebody was asked to sync.
+    flushed: u64,
+}
+
+/// Syncs what a writer has written so far, while it goes on: so the last sync has little left to wait for.
+#[derive(Debug)]
+pub struct Flush(Box<dyn Syncer>);
+
+impl Flush {
+    /// Waits until the data is durable.
+    ///
+    /// # Errors
+    /// As [`Writer::write`]. The kernel tells of a failed sync once: whoever hears of it here must not finish the
+    /// body.
+    pub fn wait(mut self) -> Result<(), Error> {
+        Ok(self.0.sync()?)
+    }
 }
 
 #[derive(Debug)]
@@ -62,12 +81,12 @@ pub(super) enum NewContent {
 impl Writer {
     /// A writer of a body that goes into the index.
     pub(super) fn inline(length: usize) -> Self {
-        Self { content: NewContent::Inline(Vec::with_capacity(length)), written: 0 }
+        Self { content: NewContent::Inline(Vec::with_capacity(length)), written: 0, flushed: 0 }
     }
 
     /// A writer of a body that gets a file.
     pub(super) fn blob(blob: NewBlob) -> Self {
-        Self { content: NewContent::Blob(blob), written: 0 }
+        Self { content: NewContent::Blob(blob), written: 0, flushed: 0 }
     }
 
     /// Appends bytes.
@@ -81,6 +100,20 @@ impl Writer {
             NewContent::Blob(blob) => blob.file.append(data)?,
         }
         Ok(())
+    }
+
+    /// What is worth syncing already, if there is enough of it.
+    ///
+    /// # Errors
+    /// As [`Writer::write`].
+    pub fn flush(&mut self) -> Result<Option<Flush>, Error> {
+        match &self.content {
+            NewContent::Blob(blob) if self.written - self.flushed >= FLUSH_BYTES => {
+                self.flushed = self.written;
+                Ok(Some(Flush(blob.file.syncer()?)))
+            }
+            _ => Ok(None),
+        }
     }
 
     /// Ends the body and makes it durable. The proof must be of as many bytes as were written.

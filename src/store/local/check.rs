@@ -32,7 +32,11 @@ pub(super) fn recover(index: &Index, layout: &Layout, medium: &dyn Medium) -> Re
 /// A blob that is counted was committed and goes to its place; any other goes away.
 fn settle_incoming(index: &Index, layout: &Layout, medium: &dyn Medium) -> Result<(), Error> {
     let transaction = index.read()?;
-    for name in medium.names(&layout.incoming())? {
+    let names = medium.names(&layout.incoming())?;
+    if names.is_empty() {
+        return Ok(());
+    }
+    for name in names {
         let path = layout.incoming().join(&name);
         let blob = BlobId::parse(&name);
         let counted = match blob {

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-use super::medium::NewFile;
+use super::medium::{NewFile, Syncer};
 use super::*;
 use crate::auth::BodyProof;
 use crate::clock::Timestamp;
@@ -261,6 +261,10 @@ impl NewFile for SimFile {
         })
     }
 
+    fn syncer(&self) -> io::Result<Box<dyn Syncer>> {
+        Ok(Box::new(SimFile { sim: self.sim.clone(), file: self.file }))
+    }
+
     fn link(&mut self, path: &Path) -> io::Result<()> {
         self.sim.call(|state| {
             let change = Change::Link(path.to_owned(), self.file);
@@ -268,6 +272,12 @@ impl NewFile for SimFile {
             state.pending.push(change);
             Ok(())
         })
+    }
+}
+
+impl Syncer for SimFile {
+    fn sync(&mut self) -> io::Result<()> {
+        NewFile::sync(self)
     }
 }
 

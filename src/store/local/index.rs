@@ -60,6 +60,7 @@ impl Index {
     /// Opens the index in `folder`, making its tables if it is new.
     pub(super) fn open(folder: &Path) -> Result<Self, heed::Error> {
         let mut options = EnvOpenOptions::new();
+        let is_new = !folder.join("data.mdb").exists();
         options.map_size(MAP_BYTES).max_dbs(16).max_readers(READERS_MAX);
         #[expect(unsafe_code, reason = "opening maps the file")]
         // SAFETY: the file is mapped, so nobody else may change it: the store's lock keeps other processes
@@ -80,7 +81,9 @@ impl Index {
         };
         transaction.commit()?;
         // LMDB makes its data durable, not the name of a new file.
-        std::fs::File::open(folder)?.sync_all()?;
+        if is_new {
+            std::fs::File::open(folder)?.sync_all()?;
+        }
         Ok(index)
     }
 

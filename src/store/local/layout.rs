@@ -137,11 +137,11 @@ impl Layout {
         for shard in 0..=u8::MAX {
             fs::create_dir_all(self.blobs().join(hex_encode(&[shard])))?;
         }
-        File::open(self.blobs())?.sync_all()?;
         let new = self.root.join("format.new");
         let mut file = File::create(&new)?;
         file.write_all(FORMAT.as_bytes())?;
         file.sync_all()?;
+        File::open(self.blobs())?.sync_all()?;
         fs::rename(new, self.format())?;
         File::open(&self.root)?.sync_all()?;
         // The directory itself may be as new as what is in it.

@@ -36,8 +36,22 @@ pub(super) trait NewFile: Debug + Send {
     fn append(&mut self, data: &[Bytes]) -> io::Result<()>;
     /// Makes the data durable.
     fn sync(&mut self) -> io::Result<()>;
+    /// Another handle to the file, to sync what has been written so far beside writing more.
+    fn syncer(&self) -> io::Result<Box<dyn Syncer>>;
     /// Gives the file its name; durable only once the folder is synced.
     fn link(&mut self, path: &Path) -> io::Result<()>;
+}
+
+/// Makes durable what a file held when it was asked.
+pub(super) trait Syncer: Debug + Send {
+    /// As [`NewFile::sync`].
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+impl Syncer for File {
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
 }
 
 /// The real file system.
@@ -122,6 +136,10 @@ impl NewFile for DiskFile {
 
     fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()
+    }
+
+    fn syncer(&self) -> io::Result<Box<dyn Syncer>> {
+        Ok(Box::new(self.file.try_clone()?))
     }
 
     fn link(&mut self, path: &Path) -> io::Result<()> {

@@ -4,7 +4,8 @@
 //! segments of blobs. So completing a multipart upload and copying an object of any size are one transaction.
 //! All changes pass one [`commit`] thread, which makes them durable in batches. The order of a write is: data
 //! durable, name durable in `incoming`, index committed, name moved to its place; a crash between any two
-//! leaves the old object or the new one, and [`check`] clears up what was under way.
+//! leaves the old object or the new one, and [`check`] clears up what was under way. `format.md` beside this file
+//! has the layout and the argument.
 
 mod blob;
 mod check;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
-pub use blob::{BlobReader, Pinned, Received, Writer};
+pub use blob::{BlobReader, Flush, Pinned, Received, Writer};
 pub use check::{Problem, Report};
 pub use layout::OpenError;
 pub use multipart::{COMPLETED_BYTES_MAX, PART_BYTES_MIN};
