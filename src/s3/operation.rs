@@ -233,12 +233,7 @@ impl Operation {
             Both(one, two) => row.method == *method && (query.contains(one) || query.contains(two)),
             Plain | CopySource | QueryValue(..) | BothAndCopySource(..) => false,
         });
-        if foreign {
-            return None;
-        }
-        let wanted =
-            if copy_source && of_method().any(|row| row.marker == CopySource) { CopySource } else { Plain };
-        of_method().find(|row| row.marker == wanted).map(|row| row.operation)
+        if foreign { None } else { plain() }
     }
 
     /// The methods that a target of this `ResourceType` answers to, for the `Allow` header.

@@ -228,10 +228,14 @@ impl Worker {
         };
         match self.medium.commit(Box::new(|| raw.commit().map_err(Error::from))) {
             Ok(()) => Outcome::Committed { published, released },
-            // Space runs out while data is written, before the page that makes a commit count.
-            Err(Error::NoSpace) => Outcome::Abandoned(Error::NoSpace),
-            // A failed sync is never tried again as if it had worked: whether the commit counts is known only
-            // to whoever reads the disk next.
+            // LMDB writes and syncs the changed pages first, and gives the whole transaction up if that fails.
+            Err(error) if self.index.is_sound() => {
+                let full = self.medium.is_full(&self.layout.index());
+                Outcome::Abandoned(if full { Error::NoSpace } else { error })
+            }
+            // If writing the page that makes a commit count failed, it takes no more transactions. A sync that
+            // failed is never tried again as if it had worked: whether the commit counts is known only to
+            // whoever reads the disk next.
             Err(error) => Outcome::Unknown(error),
         }
     }

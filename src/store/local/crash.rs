@@ -235,6 +235,10 @@ impl Medium for Sim {
         Ok(within.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
     }
 
+    fn is_full(&self, _: &Path) -> bool {
+        false
+    }
+
     fn commit(&self, commit: Box<dyn FnOnce() -> Result<(), Error> + '_>) -> Result<(), Error> {
         let committed = self.call(|state| {
             commit().map_err(|error| io::Error::other(error.to_string()))?;

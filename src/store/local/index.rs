@@ -102,6 +102,11 @@ impl Index {
         })
     }
 
+    /// Whether there can be further transactions: not after a commit of which LMDB cannot say whether it counts.
+    pub(super) fn is_sound(&self) -> bool {
+        self.environment.write_txn().is_ok()
+    }
+
     /// The bucket of this name.
     pub(super) fn bucket(&self, transaction: &RoTxn<'_>, name: &BucketName) -> Result<BucketRecord, Error> {
         match self.buckets.get(transaction, name.as_str().as_bytes())? {

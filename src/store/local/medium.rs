@@ -25,6 +25,8 @@ pub(super) trait Medium: Debug + Send + Sync {
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
     /// The names in a folder.
     fn names(&self, folder: &Path) -> io::Result<Vec<String>>;
+    /// Whether the file system of a folder is full. A write that was cut short for that reason does not say so.
+    fn is_full(&self, folder: &Path) -> bool;
     /// Carries out a commit of the index, which does its own input and output: to the store it is one step, which
     /// happens, fails, or is cut off.
     fn commit(&self, commit: Box<dyn FnOnce() -> Result<(), Error> + '_>) -> Result<(), Error>;
@@ -96,6 +98,11 @@ impl Medium for Disk {
         names.collect()
     }
 
+    fn is_full(&self, folder: &Path) -> bool {
+        rustix::fs::statvfs(folder)
+            .is_ok_and(|state| state.f_bavail.saturating_mul(state.f_frsize) < FULL_BYTES)
+    }
+
     fn commit(&self, commit: Box<dyn FnOnce() -> Result<(), Error> + '_>) -> Result<(), Error> {
         commit()
     }
@@ -108,6 +115,8 @@ struct DiskFile {
     spare: Option<PathBuf>,
 }
 
+/// With less than this left, a file system counts as full.
+const FULL_BYTES: u64 = 1024 * 1024;
 /// Most buffers of one vectored write.
 const SLICES_MAX: usize = 64;
 
