@@ -56,7 +56,7 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use presigned::auth::{Key, Keyring, SecretKey, Settings, User, authenticate};
+//! use presigned::auth::{Identity, Key, Keyring, SecretKey, Settings, User, authenticate};
 //! use presigned::{clock::Timestamp, s3::Request, s3::target::Domains};
 //!
 //! let url = "/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
@@ -69,9 +69,14 @@
 //! let domains = Domains::new(["s3.amazonaws.com".to_owned()]);
 //! let request = Request::parse(received.into_parts().0, &domains)?;
 //! let verified = authenticate(request, &keyring, &Settings::default(), now).map_err(|refused| refused.error)?;
+//! // A request without any signature is verified as nobody's: what that is worth is for you to decide.
+//! assert!(matches!(verified.identity(), Identity::User { user, .. } if user.id == "main"));
 //! assert_eq!(verified.request().target().key().unwrap().as_str(), "test.txt");
 //! # Ok::<(), presigned::s3::Error>(())
 //! ```
+//!
+//! The body is a second step: [`auth::Verified::check_body`] gives a framer and a digester for its bytes, and only
+//! when both have seen it to the end is it the body that was announced and signed.
 
 #[cfg(feature = "server")]
 pub mod admin;

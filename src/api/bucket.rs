@@ -109,6 +109,15 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Error> {
     Ok(reply)
 }
 
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
+///
+/// Versioning was never switched on, which S3 says with an empty document.
+pub(super) fn versioning() -> Reply {
+    let mut writer = Writer::answer("VersioningConfiguration");
+    writer.close("VersioningConfiguration");
+    xml(writer.finish())
+}
+
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html>
 pub(super) fn location(call: &Call<'_>) -> Reply {
     let region = call.context.settings.region.as_str();

@@ -23,7 +23,7 @@ use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::{BucketName, ObjectKey};
 use crate::s3::request::Request;
 use crate::s3::target::Domains;
-use crate::store::{BlobReader, Bucket, Store};
+use crate::store::{self, BlobReader, Bucket, Store};
 
 /// An answer.
 pub type Reply = http::Response<Body>;
@@ -162,20 +162,12 @@ impl Intake {
     }
 }
 
-/// The body of an answer. When it is done with, sent or not, the request is written to the log.
+/// The body of an answer.
 #[derive(Debug)]
 pub struct Body {
     source: Source,
-    sent: u64,
+    /// Goes when the body goes, sent or not, and writes its line then.
     entry: Option<Box<Entry>>,
-}
-
-impl Drop for Body {
-    fn drop(&mut self) {
-        if let Some(entry) = self.entry.take() {
-            entry.write(self.sent);
-        }
-    }
 }
 
 #[derive(Debug)]
@@ -190,7 +182,7 @@ impl Body {
     }
 
     pub fn full(bytes: impl Into<Bytes>) -> Self {
-        Self { source: Source::Full(bytes.into()), sent: 0, entry: None }
+        Self { source: Source::Full(bytes.into()), entry: None }
     }
 
     /// Lets the log wait for the end of this body.
@@ -198,10 +190,20 @@ impl Body {
         self.entry = Some(Box::new(entry));
     }
 
-    /// `length` bytes that come from a reader, on blocking threads.
-    pub(super) fn blobs(reader: BlobReader, length: u64) -> Self {
-        let windows = Windows { next: Next::Idle(Some(reader)), window: Bytes::new(), left: length };
-        Self { source: Source::Blobs(Box::new(windows)), sent: 0, entry: None }
+    /// `length` bytes that come from a reader, on blocking threads; the first of them are read at once, so that a
+    /// body that cannot be read is refused instead of broken off.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn blobs(mut reader: BlobReader, length: u64) -> Result<Self, store::Error> {
+        let read = tokio::task::spawn_blocking(move || {
+            let window = reader.next_window();
+            (reader, window)
+        });
+        let (reader, window) = read.await.map_err(io::Error::other)?;
+        let window = window?.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?;
+        let windows = Windows { next: Next::Idle(Some(reader)), window, left: length };
+        Ok(Self { source: Source::Blobs(Box::new(windows)), entry: None })
     }
 }
 
@@ -271,10 +273,10 @@ impl HttpBody for Body {
             Source::Full(bytes) => Some(Ok(std::mem::take(bytes))),
             Source::Blobs(windows) => ready!(windows.poll(task)),
         };
-        match &polled {
-            Some(Ok(bytes)) => self.sent += bytes.len() as u64,
-            Some(Err(error)) => tracing::error!(%error, "reading a body failed; the connection is cut"),
-            None => {}
+        match (&polled, &mut self.entry) {
+            (Some(Ok(bytes)), Some(entry)) => entry.sent(bytes.len()),
+            (Some(Err(error)), Some(entry)) => entry.broke_off(error),
+            _ => {}
         }
         Poll::Ready(polled.map(|bytes| bytes.map(Frame::data)))
     }

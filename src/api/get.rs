@@ -30,7 +30,7 @@ const OVERRIDES: [(&str, HeaderName); 6] = [
 ];
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
-pub(super) fn object(call: &Call<'_>) -> Result<Reply, Error> {
+pub(super) async fn object(call: &Call<'_>) -> Result<Reply, Error> {
     let request = call.request();
     check_version(request)?;
     check_read_headers(request)?;
@@ -57,7 +57,8 @@ pub(super) fn object(call: &Call<'_>) -> Result<Reply, Error> {
         (false, Content::Inline(bytes)) => Body::full(within(&bytes, span)),
         (false, Content::Blobs(_)) if span.length == 0 => Body::empty(),
         (false, Content::Blobs(body)) => {
-            Body::blobs(call.store().reader(body, span.offset, span.length), span.length)
+            let reader = call.store().reader(body, span.offset, span.length);
+            Body::blobs(reader, span.length).await.map_err(|error| of_store(error, request))?
         }
     };
     let mut reply = Reply::new(body);

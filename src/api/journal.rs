@@ -22,8 +22,10 @@ pub(super) struct Entry {
     mechanism: &'static str,
     bucket: String,
     key: String,
+    code: &'static str,
     check: &'static str,
     bytes_in: u64,
+    bytes_out: u64,
     status: u16,
     started: Instant,
 }
@@ -39,8 +41,10 @@ impl Entry {
             mechanism: "-",
             bucket: String::new(),
             key: String::new(),
+            code: "",
             check: "",
             bytes_in: 0,
+            bytes_out: 0,
             status: 0,
             started: Instant::now(),
         }
@@ -57,7 +61,7 @@ impl Entry {
     }
 
     pub(super) fn refused(&mut self, error: &Error) {
-        self.check = error.check();
+        (self.code, self.check) = (error.code().name(), error.check());
     }
 
     /// The answer is made; what is left is to send it.
@@ -66,8 +70,24 @@ impl Entry {
         self.bytes_in = bytes_in;
     }
 
-    /// Writes the line, when this many bytes of the answer's body were handed to the connection.
-    pub(super) fn write(&self, bytes_out: u64) {
+    /// So many bytes of the answer's body were handed to the connection.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.bytes_out += bytes as u64;
+    }
+
+    /// Reading the body failed when part of it had been sent.
+    pub(super) fn broke_off(&mut self, error: &std::io::Error) {
+        self.check = "storage";
+        tracing::error!(id = %self.id, bucket = self.bucket, key = self.key, %error, "reading a body failed; the connection is cut");
+    }
+}
+
+/// The line is written when nothing more can come of the request: its answer was sent, or the connection is gone.
+impl Drop for Entry {
+    fn drop(&mut self) {
+        if self.status == 0 {
+            self.check = "connection cut";
+        }
         tracing::info!(
             id = %self.id,
             peer = %self.peer,
@@ -78,8 +98,9 @@ impl Entry {
             auth = self.mechanism,
             status = self.status,
             bytes_in = self.bytes_in,
-            bytes_out,
+            bytes_out = self.bytes_out,
             micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            code = self.code,
             check = self.check,
             target = self.target,
             "request"

@@ -89,8 +89,8 @@ async fn answer(
     entry.parsed(&request);
     match request.operation() {
         Operation::Preflight => return Err(preflight(context, &request)),
-        // Probes for other services are signed for those, so there is nothing to verify.
-        Operation::ServicePost => return Err(not_implemented()),
+        // Probes for other services are signed for those, and forms sign their policy: there is nothing to verify.
+        Operation::ServicePost | Operation::PostObject => return Err(not_implemented()),
         _ => {}
     }
     let now = context.clock.now();
@@ -125,13 +125,14 @@ async fn act(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
         Operation::CreateBucket => bucket::create(call, body).await,
         Operation::HeadBucket => Ok(bucket::head(call)),
         Operation::DeleteBucket => bucket::delete(call).await,
+        Operation::GetBucketVersioning => Ok(bucket::versioning()),
         Operation::GetBucketLocation => Ok(bucket::location(call)),
         Operation::ListObjects => list::objects_v1(call).await,
         Operation::ListObjectsV2 => list::objects_v2(call).await,
         Operation::ListObjectVersions => list::versions(call).await,
         Operation::ListMultipartUploads => list::uploads(call).await,
         Operation::ListParts => list::parts(call).await,
-        Operation::GetObject | Operation::HeadObject => get::object(call),
+        Operation::GetObject | Operation::HeadObject => get::object(call).await,
         Operation::PutObject => object::put(call, body).await,
         Operation::CopyObject => object::copy(call).await,
         Operation::DeleteObject => object::delete(call).await,

@@ -134,7 +134,8 @@ pub struct Examination {
     pub verdict: Result<Verified, Box<Refused>>,
 }
 
-/// Verifies a request.
+/// Verifies a request. One without any signature is no error: it is [`Identity::Anonymous`], and whoever calls this
+/// must look at [`Verified::identity`] before acting on it.
 ///
 /// # Errors
 /// The first check that failed, as S3 words it, with the request.

@@ -12,17 +12,11 @@ use crate::config::{Config, KeyPair, User};
 #[derive(Debug, clap::Args)]
 pub(super) struct KeyFlags {
     /// Access key
-    #[arg(long, value_name = "K", env = "PRESIGNED_ACCESS_KEY", requires = "secret_key")]
-    access_key: Option<String>,
+    #[arg(long, value_name = "K", env = "PRESIGNED_ACCESS_KEY")]
+    pub access_key: Option<String>,
     /// Its secret key
-    #[arg(
-        long,
-        value_name = "S",
-        env = "PRESIGNED_SECRET_KEY",
-        hide_env_values = true,
-        requires = "access_key"
-    )]
-    secret_key: Option<String>,
+    #[arg(long, value_name = "S", env = "PRESIGNED_SECRET_KEY", hide_env_values = true)]
+    pub secret_key: Option<String>,
 }
 
 impl KeyFlags {
@@ -30,6 +24,19 @@ impl KeyFlags {
     pub(super) fn pair(&self) -> Option<KeyPair> {
         let (access_key, secret_key) = (self.access_key.clone()?, self.secret_key.clone()?);
         Some(KeyPair { access_key, secret_key })
+    }
+
+    /// The pair, where half of one is a mistake.
+    ///
+    /// # Errors
+    /// That only half was given.
+    pub(super) fn whole_pair(&self) -> Result<Option<KeyPair>, Failure> {
+        match (&self.access_key, &self.secret_key) {
+            (Some(_), None) | (None, Some(_)) => {
+                Err("--access-key and --secret-key are given together or not at all".into())
+            }
+            _ => Ok(self.pair()),
+        }
     }
 }
 

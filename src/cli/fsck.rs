@@ -8,6 +8,7 @@ use crate::store::{Settings, Store};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Directory of the store
+    #[arg(default_value = "data", env = "PRESIGNED_DIR")]
     dir: PathBuf,
     /// Mend wrong reference counts, and remove files to which nothing refers
     #[arg(long)]
@@ -23,17 +24,23 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let settings = Settings { directory, inline_bytes_max: Settings::INLINE_BYTES_DEFAULT };
     let report = Store::check(&settings, arguments.repair)?;
     for problem in &report.problems {
-        say(problem);
+        say(problem)?;
     }
     say(&format!(
         "{} buckets, {} objects, {} uploads with {} parts, {} blobs of {} bytes",
         report.buckets, report.objects, report.uploads, report.parts, report.blobs, report.blob_bytes
-    ));
+    ))?;
     if report.mended > 0 {
-        say(&format!("{} problems mended", report.mended));
+        say(&format!("mended: {}", report.mended))?;
     }
-    match report.problems.len() {
-        0 => Ok(()),
-        left => Err(format!("{left} problems").into()),
+    match (report.problems.len(), arguments.repair) {
+        (0, _) => Ok(()),
+        (found, false) => {
+            Err(format!("problems found: {found}; --repair mends counts and removes orphans").into())
+        }
+        (left, true) => {
+            Err(format!("problems left: {left}; what is damaged must come from a backup, or be deleted")
+                .into())
+        }
     }
 }

@@ -7,10 +7,10 @@ mod serve;
 mod sign;
 
 use std::fmt::Display;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::ErrorKind as ClapError;
 use clap::{Parser, Subcommand};
 
 /// A self-hosted S3 endpoint that takes presigned URLs seriously.
@@ -57,9 +57,9 @@ pub fn run() -> ExitCode {
 /// Help goes out as it is, a mistake as one line.
 fn refuse(error: &clap::Error) -> ExitCode {
     match error.kind() {
-        ErrorKind::DisplayHelp
-        | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+        ClapError::DisplayHelp
+        | ClapError::DisplayVersion
+        | ClapError::DisplayHelpOnMissingArgumentOrSubcommand => {
             // Nobody is left to be told that standard output is gone.
             let _ = error.print();
             ExitCode::from(u8::from(error.use_stderr()) * 2)
@@ -83,9 +83,12 @@ fn complain(error: &dyn Display) {
     eprintln!("presigned: {error}");
 }
 
-fn say(text: &dyn Display) {
-    // Whoever closed standard output does not want to read it.
-    let _ = writeln!(std::io::stdout(), "{text}");
+/// Prints a line. Whoever closed standard output does not want to read it; that it is full is an error.
+fn say(text: &dyn Display) -> Result<(), Failure> {
+    match writeln!(std::io::stdout(), "{text}") {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        other => Ok(other?),
+    }
 }
 
 /// Why a command failed: one line.

@@ -22,6 +22,7 @@ use crate::store::{self, Store};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// Directory of the store [default: ./data]
+    #[arg(env = "PRESIGNED_DIR")]
     dir: Option<PathBuf>,
     /// Address to listen on; repeatable; port 0 picks one [default: 127.0.0.1:9000]
     #[arg(long, value_name = "ADDR:PORT", env = "PRESIGNED_LISTEN", value_delimiter = ',')]
@@ -74,7 +75,7 @@ impl Arguments {
     /// Flags over file.
     fn config(self) -> Result<Config, Failure> {
         let file = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
-        let users = self.key.pair().map(|key| User {
+        let users = self.key.whole_pair()?.map(|key| User {
             id: "main".to_owned(),
             display_name: Some("Main".to_owned()),
             keys: vec![key],
@@ -117,12 +118,12 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         // What an earlier start wrote is not true of this one.
         let _ = std::fs::remove_file(path);
     }
+    // Lines that cannot be written at once are written by a thread of its own; the guard writes the last ones.
+    let _guard = start_log(config.log_format.unwrap_or_default())?;
     // What can fail comes first, so that a start that fails has made no keys.
     let store = Store::open(config.store())?;
     let server = Server::bind(&settings).await?;
     let (users, origin) = users(config)?;
-    // Lines that cannot be written at once are written by a thread of its own; the guard writes the last ones.
-    let _guard = start_log(config.log_format.unwrap_or_default());
     let (keyring, users) = keyring(&users);
     let context = api::Context {
         store,
@@ -141,12 +142,16 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     make_buckets(&context, &buckets).await?;
     let stop = stop_signal()?;
     let urls = server.urls();
-    greet(config, &urls, &origin);
+    greet(config, &urls, &origin)?;
     // The sockets are bound, so whoever reads the file is answered, even before the first accept.
     if let Some(path) = &config.ready_file {
         write_ready_file(path, &urls).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
     server.serve(Arc::new(context), stop).await;
+    if let Some(path) = &config.ready_file {
+        // Nobody is there any more to be ready.
+        let _ = std::fs::remove_file(path);
+    }
     Ok(())
 }
 
@@ -170,7 +175,15 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping");
+        tracing::info!("stopping; requests under way have a moment to end");
+        // Whoever asks twice does not want to wait.
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(1);
+        });
     })
 }
 
@@ -184,6 +197,9 @@ enum Origin {
 /// The users: configured ones, else the kept pair, else a new one.
 fn users(config: &Config) -> Result<(Vec<User>, Origin), Failure> {
     if !config.users.is_empty() {
+        if config.users.iter().all(|user| user.keys.is_empty()) {
+            return Err("no user has a key".into());
+        }
         return Ok((config.users.clone(), Origin::Given));
     }
     if let Some(kept) = credentials::kept(&config.directory())? {
@@ -210,9 +226,14 @@ fn keyring(users: &[User]) -> (Keyring, Vec<Arc<auth::User>>) {
     (Keyring::new(keys), known)
 }
 
-fn start_log(format: LogFormat) -> tracing_appender::non_blocking::WorkerGuard {
+fn start_log(format: LogFormat) -> Result<tracing_appender::non_blocking::WorkerGuard, Failure> {
+    let wanted = std::env::var("PRESIGNED_LOG").unwrap_or_else(|_| "info".to_owned());
+    // A bare word is a level; taken for the name of a module, a slip would silence everything.
+    let known = wanted.contains('=') || wanted.parse::<tracing::level_filters::LevelFilter>().is_ok();
+    let filter = EnvFilter::try_new(&wanted).ok().filter(|_| known).ok_or_else(|| {
+        format!("PRESIGNED_LOG={wanted:?} is no level: write error, warn, info, debug or trace")
+    })?;
     let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
-    let filter = EnvFilter::try_from_env("PRESIGNED_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
     // A second subscriber in one process would be a mistake of this program; its log then goes to the first.
     let _ = match format {
@@ -221,7 +242,7 @@ fn start_log(format: LogFormat) -> tracing_appender::non_blocking::WorkerGuard {
     };
     // A panic ends one request, and is one line like everything else.
     std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a request panicked")));
-    guard
+    Ok(guard)
 }
 
 /// Written aside and renamed, so that whoever waits for it never reads half of it.
@@ -232,17 +253,17 @@ fn write_ready_file(path: &Path, urls: &[String]) -> std::io::Result<()> {
     std::fs::rename(new, path)
 }
 
-fn greet(config: &Config, urls: &[String], origin: &Origin) {
+fn greet(config: &Config, urls: &[String], origin: &Origin) -> Result<(), Failure> {
     let directory = config.directory();
     say(&format!(
         "presigned {} serves {} at {}",
         env!("CARGO_PKG_VERSION"),
         directory.display(),
         urls.join(", ")
-    ));
+    ))?;
     let url = urls.first().map(String::as_str).unwrap_or_default();
     match origin {
-        Origin::Given => {}
+        Origin::Given => Ok(()),
         Origin::Kept => say(&format!("keys: {}", credentials::path(&directory).display())),
         Origin::Made(key) => say(&format!(
             "

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use super::credentials::{self, KeyFlags};
-use super::{Failure, say};
-use crate::auth::{Presign, SecretKey, SignVersion};
+use super::{Failure, complain, say};
+use crate::auth::{Presign, SecretKey, Settings, SignVersion};
 use crate::clock::Clock;
 use crate::config::{Config, KeyPair, REGION_DEFAULT, parse_seconds};
 use crate::s3::name::{BucketName, ObjectKey};
@@ -12,15 +12,20 @@ use crate::s3::name::{BucketName, ObjectKey};
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
     /// What the URL is for
+    #[arg(ignore_case = true)]
     method: Method,
-    /// s3://BUCKET/KEY
+    /// s3://BUCKET/KEY, or s3://BUCKET to list it
     target: String,
-    /// Lifetime, like 90s, 15m, 12h or 7d
+    /// Lifetime, like 90s, 15m, 12h or 7d; a bare number is seconds
     #[arg(long, value_name = "DURATION", default_value = "1h")]
     expires: String,
     /// URL of the server, as the user of the link reaches it
-    #[arg(long, value_name = "URL", env = "PRESIGNED_ENDPOINT", default_value = "http://127.0.0.1:9000")]
-    endpoint: String,
+    /// [default: that of AWS_ENDPOINT_URL, else http://127.0.0.1:9000]
+    #[arg(long, value_name = "URL", env = "PRESIGNED_ENDPOINT")]
+    endpoint: Option<String>,
+    /// Put the bucket in front of the host
+    #[arg(long)]
+    virtual_hosted: bool,
     /// Sign with version 2
     #[arg(long)]
     v2: bool,
@@ -35,7 +40,7 @@ pub(super) struct Arguments {
     curl: bool,
     #[command(flatten)]
     key: KeyFlags,
-    /// Configuration file to take the first key from
+    /// Configuration file to take the key from: the first, or that of --access-key
     #[arg(long, value_name = "FILE.toml", env = "PRESIGNED_CONFIG")]
     config: Option<PathBuf>,
     /// Directory of a store to take its kept key from
@@ -80,14 +85,29 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let key = key(arguments, file.as_ref())?;
     let named = file.as_ref().map(Config::region_name);
     let region = arguments.region.as_deref().filter(|region| *region != "any").or(named);
-    let (scheme, host, prefix) = endpoint(&arguments.endpoint)?;
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let wanted = arguments.endpoint.clone().or_else(|| set("AWS_ENDPOINT_URL"));
+    let (scheme, mut host) = endpoint(wanted.as_deref().unwrap_or("http://127.0.0.1:9000"))?;
     let headers = pairs(&arguments.header, ':', "header")?;
     let headers: Vec<_> = headers
         .into_iter()
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let query = pairs(&arguments.query, '=', "query")?;
-    let path = format!("{prefix}{}", target(&arguments.target)?);
+    if let Some((name, _)) = query.iter().find(|(name, _)| OWN_PARAMETERS.contains(&name.as_str())) {
+        return Err(format!("{name} is the signature's own parameter").into());
+    }
+    let (bucket, mut path) = target(&arguments.target)?;
+    match arguments.virtual_hosted {
+        true => host = format!("{bucket}.{host}"),
+        false => path = format!("/{bucket}{path}"),
+    }
+    let expires_seconds = parse_seconds(&arguments.expires)?;
+    if !arguments.v2 && expires_seconds > Settings::EXPIRES_V4_SECONDS_DEFAULT {
+        complain(
+            &"note: S3 refuses a lifetime of more than 7 days, and so does presigned without --expires-max",
+        );
+    }
     let url = Presign {
         version: if arguments.v2 { SignVersion::V2 } else { SignVersion::V4 },
         method: arguments.method.name(),
@@ -99,57 +119,87 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         access_key: &key.access_key,
         secret: &SecretKey::new(key.secret_key.as_str()),
         region: region.unwrap_or(REGION_DEFAULT),
-        expires_seconds: parse_seconds(&arguments.expires)?,
+        expires_seconds,
         now: Clock::System.now(),
     }
     .url();
     if !arguments.curl {
-        say(&url);
-        return Ok(());
+        return say(&url);
     }
     let flags: Vec<String> = headers
         .iter()
         .map(|(name, value)| format!(" --header {}", quoted(&format!("{name}: {value}"))))
         .collect();
-    say(&format!("{}{} {}", arguments.method.curl(), flags.concat(), quoted(&url)));
-    Ok(())
+    // Without this flag curl takes the dots out of a path.
+    let as_is = if path.contains("/.") { " --path-as-is" } else { "" };
+    say(&format!("{}{as_is}{} {}", arguments.method.curl(), flags.concat(), quoted(&url)))
 }
 
-/// The key to sign with: flags, then the configuration, then the one a store keeps.
+/// Parameters that signing adds.
+const OWN_PARAMETERS: [&str; 9] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-SignedHeaders",
+    "X-Amz-Signature",
+    "AWSAccessKeyId",
+    "Signature",
+    "Expires",
+];
+
+/// The key to sign with: flags, then the configuration, then the environment of AWS tools, then the one a store
+/// keeps.
 fn key(arguments: &Arguments, file: Option<&Config>) -> Result<KeyPair, Failure> {
     if let Some(key) = arguments.key.pair() {
         return Ok(key);
     }
-    let users = match file {
-        Some(file) if !file.users.is_empty() => file.users.clone(),
-        _ => credentials::kept(&arguments.dir)?.unwrap_or_default(),
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let from_file = file.map(|file| file.users.clone()).unwrap_or_default();
+    if from_file.is_empty()
+        && let (Some(access_key), Some(secret_key)) = (set("AWS_ACCESS_KEY_ID"), set("AWS_SECRET_ACCESS_KEY"))
+        && arguments.key.access_key.as_ref().is_none_or(|wanted| *wanted == access_key)
+    {
+        return Ok(KeyPair { access_key, secret_key });
+    }
+    let users = match from_file.is_empty() {
+        false => from_file,
+        true => credentials::kept(&arguments.dir)?.unwrap_or_default(),
     };
-    let first = users.into_iter().flat_map(|user| user.keys).next();
-    first.ok_or_else(|| {
-        let text = "no key to sign with: give --access-key and --secret-key, --config, or --dir of a store";
+    let wanted =
+        |key: &KeyPair| arguments.key.access_key.as_ref().is_none_or(|wanted| *wanted == key.access_key);
+    let found = users.into_iter().flat_map(|user| user.keys).find(wanted);
+    found.ok_or_else(|| {
+        let text = "no key to sign with: give --access-key and --secret-key, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, --config, or --dir of a store";
         text.into()
     })
 }
 
-/// Scheme, host with its port unless it is the scheme's own, and path without a slash at the end.
-fn endpoint(url: &str) -> Result<(String, String, String), Failure> {
+/// Scheme, and host with its port unless it is the scheme's own.
+fn endpoint(url: &str) -> Result<(String, String), Failure> {
     let uri: http::Uri = url.parse().map_err(|error| format!("{url:?} is not a URL: {error}"))?;
     let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(format!("{url:?} is not an http or https URL").into());
     };
     let own_port = if scheme == "http" { ":80" } else { ":443" };
     let host = authority.as_str().trim_end_matches(own_port).to_ascii_lowercase();
-    Ok((scheme.to_owned(), host, uri.path().trim_end_matches('/').to_owned()))
+    match uri.path() {
+        "" | "/" => Ok((scheme.to_owned(), host)),
+        path => Err(format!("an endpoint has no path, but {url:?} has {path:?}").into()),
+    }
 }
 
-/// The path of `s3://BUCKET/KEY`.
-fn target(text: &str) -> Result<String, Failure> {
-    let malformed = || format!("{text:?} is not of the form s3://BUCKET/KEY");
+/// Bucket and path of `s3://BUCKET/KEY`, or of `s3://BUCKET`.
+fn target(text: &str) -> Result<(String, String), Failure> {
+    let malformed = || format!("{text:?} is not of the form s3://BUCKET/KEY or s3://BUCKET");
     let rest = text.strip_prefix("s3://").ok_or_else(malformed)?;
     let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
     let bucket = BucketName::parse(bucket).ok_or_else(|| format!("{bucket:?} is not a valid bucket name"))?;
+    if key.is_empty() {
+        return Ok((bucket.to_string(), "/".to_owned()));
+    }
     let key = ObjectKey::parse(key).map_err(|_| malformed())?;
-    Ok(format!("/{bucket}/{key}"))
+    Ok((bucket.to_string(), format!("/{key}")))
 }
 
 fn pairs(texts: &[String], separator: char, what: &str) -> Result<Vec<(String, String)>, Failure> {
@@ -173,18 +223,20 @@ mod tests {
     #[test]
     fn endpoints() {
         let parse = |url| endpoint(url).ok();
-        let expect = |s: &str, h: &str, p: &str| Some((s.to_owned(), h.to_owned(), p.to_owned()));
-        assert_eq!(parse("http://H:9000/"), expect("http", "h:9000", ""));
-        assert_eq!(parse("https://h:443"), expect("https", "h", ""));
-        assert_eq!(parse("http://h/s3/"), expect("http", "h", "/s3"));
+        let expect = |s: &str, h: &str| Some((s.to_owned(), h.to_owned()));
+        assert_eq!(parse("http://H:9000/"), expect("http", "h:9000"));
+        assert_eq!(parse("https://h:443"), expect("https", "h"));
+        assert_eq!(parse("http://h/s3/"), None);
         assert_eq!(parse("ftp://h"), None);
         assert_eq!(parse("h"), None);
     }
 
     #[test]
     fn targets() {
-        assert_eq!(target("s3://abc/a/b c").ok().as_deref(), Some("/abc/a/b c"));
-        for text in ["abc/k", "s3://abc", "s3://abc/", "s3://A/k"] {
+        let expect = |b: &str, p: &str| Some((b.to_owned(), p.to_owned()));
+        assert_eq!(target("s3://abc/a/b c").ok(), expect("abc", "/a/b c"));
+        assert_eq!(target("s3://abc").ok(), expect("abc", "/"));
+        for text in ["abc/k", "s3://", "s3:///k", "s3://A/k"] {
             assert!(target(text).is_err(), "{text}");
         }
     }

@@ -74,17 +74,26 @@ struct Escaping<'a>(&'a mut String);
 
 impl std::fmt::Write for Escaping<'_> {
     fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        for character in text.chars() {
-            match character {
-                '&' => self.0.push_str("&amp;"),
-                '<' => self.0.push_str("&lt;"),
-                '>' => self.0.push_str("&gt;"),
-                '"' => self.0.push_str("&quot;"),
-                '\t' | '\n' => self.0.push(character),
-                '\0'..='\x1f' | '\x7f' => write!(self.0, "&#x{:x};", u32::from(character))?,
-                _ => self.0.push(character),
+        let special = |byte: &u8| matches!(byte, b'&' | b'<' | b'>' | b'"' | 0x7f) || *byte < b' ';
+        let mut rest = text;
+        // All that is special is ASCII, so the cuts are at characters.
+        while let Some((plain, behind)) =
+            rest.bytes().position(|byte| special(&byte)).map(|at| rest.split_at(at))
+        {
+            self.0.push_str(plain);
+            let mut characters = behind.chars();
+            match characters.next() {
+                Some('&') => self.0.push_str("&amp;"),
+                Some('<') => self.0.push_str("&lt;"),
+                Some('>') => self.0.push_str("&gt;"),
+                Some('"') => self.0.push_str("&quot;"),
+                Some(white @ ('\t' | '\n')) => self.0.push(white),
+                Some(control) => write!(self.0, "&#x{:x};", u32::from(control))?,
+                None => {}
             }
+            rest = characters.as_str();
         }
+        self.0.push_str(rest);
         Ok(())
     }
 }

@@ -111,6 +111,7 @@ impl Server {
 
     /// Serves until `stop` is done, then lets requests end for a while.
     pub async fn serve(self, context: Arc<Context>, stop: impl Future<Output = ()>) {
+        let urls = self.urls();
         let graceful = Arc::new(GracefulShutdown::new());
         let slots = Arc::new(Semaphore::new(connections_max()));
         let mut loops = tokio::task::JoinSet::new();
@@ -123,6 +124,7 @@ impl Server {
             };
             loops.spawn(connections.accept(listener));
         }
+        tracing::info!(urls = urls.join(" "), "listening");
         stop.await;
         loops.shutdown().await;
         if let Ok(graceful) = Arc::try_unwrap(graceful) {
@@ -142,7 +144,7 @@ fn connections_max() -> usize {
     let connections = files.map_or(u64::MAX, |files| files.saturating_sub(FILES_RESERVED) / 2);
     let connections = usize::try_from(connections).unwrap_or(CONNECTIONS_MAX).clamp(1, CONNECTIONS_MAX);
     if connections < CONNECTIONS_MAX {
-        tracing::info!(connections, "the limit on open files allows fewer connections");
+        tracing::debug!(connections, "the limit on open files bounds the connections");
     }
     connections
 }

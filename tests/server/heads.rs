@@ -219,7 +219,6 @@ fn operations_that_are_not_served() {
         "replication",
         "requestPayment",
         "tagging",
-        "versioning",
         "website",
     ] {
         for method in ["GET", "PUT"] {

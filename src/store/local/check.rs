@@ -64,9 +64,9 @@ pub enum Problem {
     /// A record belongs to a bucket or an upload that is not there; table and key.
     Stray { table: &'static str, key: String },
     /// The file of a blob is not there: objects are damaged.
-    Missing { blob: String },
+    Missing { blob: String, objects: Vec<String> },
     /// The file of a blob has another size: objects are damaged.
-    Size { blob: String, recorded: u64, found: u64 },
+    Size { blob: String, recorded: u64, found: u64, objects: Vec<String> },
     /// References are counted wrongly.
     Count { blob: String, counted: u32, found: u32 },
     /// A file to which nothing refers.
@@ -78,9 +78,12 @@ impl fmt::Display for Problem {
         match self {
             Self::Record { table, key, error } => write!(f, "damaged record in {table}, {key}: {error}"),
             Self::Stray { table, key } => write!(f, "record without an owner in {table}, {key}"),
-            Self::Missing { blob } => write!(f, "blob {blob} has no file"),
-            Self::Size { blob, recorded, found } => {
-                write!(f, "blob {blob} has {found} bytes instead of {recorded}")
+            Self::Missing { blob, objects } => {
+                write!(f, "blob {blob} has no file; damaged: {}", objects.join(", "))
+            }
+            Self::Size { blob, recorded, found, objects } => {
+                let damaged = objects.join(", ");
+                write!(f, "blob {blob} has {found} bytes instead of {recorded}; damaged: {damaged}")
             }
             Self::Count { blob, counted, found } => {
                 write!(f, "blob {blob} is counted {counted} times and referred to {found} times")
@@ -115,6 +118,7 @@ pub(super) fn audit(index: &Index, layout: &Layout) -> Result<Report, Error> {
     let uploads = audit.uploads(&buckets)?;
     audit.parts(&uploads)?;
     audit.blobs()?;
+    audit.name_damaged()?;
     audit.files()?;
     Ok(audit.report)
 }
@@ -235,14 +239,63 @@ impl Audit<'_> {
                     blob: blob.to_string(),
                     recorded: record.size,
                     found: file.len(),
+                    objects: Vec::new(),
                 }),
-                Err(_) => self.problem(Problem::Missing { blob: blob.to_string() }),
+                Err(_) => {
+                    self.problem(Problem::Missing { blob: blob.to_string(), objects: Vec::new() });
+                }
             }
         }
         let uncounted: Vec<_> = self.references.drain().collect();
         for (blob, found) in uncounted {
             self.problem(Problem::Count { blob: blob.to_string(), counted: 0, found });
         }
+        Ok(())
+    }
+
+    /// Finds the objects and parts that refer to damaged blobs; nothing is looked at if there are none.
+    fn name_damaged(&mut self) -> Result<(), Error> {
+        let mut damaged: HashMap<BlobId, &mut Vec<String>> = HashMap::new();
+        for problem in &mut self.report.problems {
+            if let Problem::Missing { blob, objects } | Problem::Size { blob, objects, .. } = problem
+                && let Some(blob) = BlobId::parse(blob)
+            {
+                damaged.insert(blob, objects);
+            }
+        }
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let transaction = self.index.read()?;
+        let mut buckets = HashMap::new();
+        for entry in self.index.buckets.iter(&transaction)? {
+            let (name, value) = entry?;
+            if let Ok(record) = decode::<BucketRecord>(value) {
+                buckets.insert(record.id.to_be_bytes(), String::from_utf8_lossy(name).into_owned());
+            }
+        }
+        for entry in self.index.objects.iter(&transaction)? {
+            let (key, value) = entry?;
+            let (bucket, key) = key.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
+            let Ok((record, _)) = ObjectRecord::decode(value) else {
+                continue;
+            };
+            for segment in record.segments() {
+                if let Some(objects) = damaged.get_mut(&segment.blob()) {
+                    let bucket = buckets.get(bucket).map(String::as_str).unwrap_or("?");
+                    objects.push(format!("s3://{bucket}/{}", String::from_utf8_lossy(key)));
+                }
+            }
+        }
+        for entry in self.index.parts.iter(&transaction)? {
+            let (key, value) = entry?;
+            for segment in decode::<PartRecord>(value).map(|part| part.segments).unwrap_or_default() {
+                if let Some(objects) = damaged.get_mut(&segment.blob()) {
+                    objects.push(format!("part {}", crate::s3::name::hex_encode(key)));
+                }
+            }
+        }
+        damaged.into_values().for_each(|objects| objects.dedup());
         Ok(())
     }
 
