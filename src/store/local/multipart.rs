@@ -1,6 +1,6 @@
 //! Multipart uploads: parts are blobs, and completing one is a single transaction.
 
-use md5::{Digest as _, Md5};
+use fast_md5::Md5;
 
 use super::Store;
 use super::blob::{NewContent, Pinned, Received};
@@ -311,7 +311,7 @@ fn completed(
     }
     let count = u16::try_from(parts.len()).map_err(|_| Error::InvalidPartOrder)?;
     let part_sizes: Vec<u64> = parts.iter().map(|(_, record)| record.size).collect();
-    let etag = ETag::multipart(digests.finalize().into(), count);
+    let etag = ETag::multipart(digests.finalize(), count);
     Ok(ObjectRecord {
         head: Head::new(now, part_sizes.iter().sum(), etag, checksum, &upload.metadata),
         metadata: upload.metadata.entries().to_vec(),
