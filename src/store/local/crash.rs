@@ -479,24 +479,37 @@ fn run(steps: &[Step], fault: Option<(usize, Fault)>, paired: bool) -> Outcome {
     for group in steps.chunks(if paired { 2 } else { 1 }) {
         let results =
             runtime.block_on(futures_util::future::join_all(group.iter().map(|step| step.run(&store))));
-        for (step, result) in group.iter().zip(results) {
-            let mut after = allowed.clone();
-            after.iter_mut().for_each(|model| step.apply(model));
-            match result {
-                Ok(()) => allowed = after,
-                Err(error) if is_refusal(&error) => {}
-                // Nobody heard of it, so it may have happened or not.
-                Err(_) => allowed.extend(after),
-            }
-            allowed.sort_by_key(|model| format!("{model:?}"));
-            allowed.dedup();
-        }
+        // Two at once take effect in either order.
+        let answered: Vec<_> = group.iter().zip(results).collect();
+        let mut models = after(allowed.clone(), answered.iter());
+        models.extend(after(allowed, answered.iter().rev()));
+        models.sort_by_key(|model| format!("{model:?}"));
+        models.dedup();
+        allowed = models;
         if sim.is_dead() {
             break;
         }
     }
     drop(store);
     Outcome { sim, allowed, folder }
+}
+
+/// What may be there when steps have been taken in this order and answered like this.
+fn after<'s>(
+    mut allowed: Vec<Model>,
+    answered: impl Iterator<Item = &'s (&'s Step, Result<(), Error>)>,
+) -> Vec<Model> {
+    for (step, result) in answered {
+        let mut changed = allowed.clone();
+        changed.iter_mut().for_each(|model| step.apply(model));
+        match result {
+            Ok(()) => allowed = changed,
+            Err(error) if is_refusal(error) => {}
+            // Nobody heard of it, so it may have happened or not.
+            Err(_) => allowed.extend(changed),
+        }
+    }
+    allowed
 }
 
 /// Opens what is left and holds it against the model.
