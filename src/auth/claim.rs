@@ -40,6 +40,12 @@ pub(super) const V4_PARAMETERS: [&str; 6] = [
     "X-Amz-Signature",
 ];
 const V2_PARAMETERS: [&str; 3] = ["AWSAccessKeyId", "Expires", "Signature"];
+
+/// Whether a query parameter of this name belongs to the signature of a URL, of either version.
+pub fn is_signature_parameter(name: &str) -> bool {
+    V4_PARAMETERS.contains(&name) || V2_PARAMETERS.contains(&name)
+}
+
 const MALFORMED_HEADER: &str = "The authorization header is malformed; ";
 const MALFORMED_CREDENTIAL: &str = "Error parsing the X-Amz-Credential parameter; ";
 const SCOPE_TERMINAL: &str = "aws4_request";

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::credentials::{self, KeyFlags};
 use super::{Failure, complain, say};
-use crate::auth::{Presign, SecretKey, Settings, SignVersion};
+use crate::auth::{Presign, SecretKey, Settings, SignVersion, is_signature_parameter};
 use crate::clock::Clock;
 use crate::config::{Config, KeyPair, REGION_DEFAULT, parse_seconds};
 use crate::s3::name::{BucketName, ObjectKey};
@@ -94,7 +94,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
     let query = pairs(&arguments.query, '=', "query")?;
-    if let Some((name, _)) = query.iter().find(|(name, _)| OWN_PARAMETERS.contains(&name.as_str())) {
+    if let Some((name, _)) = query.iter().find(|(name, _)| is_signature_parameter(name)) {
         return Err(format!("{name} is the signature's own parameter").into());
     }
     let (bucket, mut path) = target(&arguments.target)?;
@@ -134,19 +134,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let as_is = if path.contains("/.") { " --path-as-is" } else { "" };
     say(&format!("{}{as_is}{} {}", arguments.method.curl(), flags.concat(), quoted(&url)))
 }
-
-/// Parameters that signing adds.
-const OWN_PARAMETERS: [&str; 9] = [
-    "X-Amz-Algorithm",
-    "X-Amz-Credential",
-    "X-Amz-Date",
-    "X-Amz-Expires",
-    "X-Amz-SignedHeaders",
-    "X-Amz-Signature",
-    "AWSAccessKeyId",
-    "Signature",
-    "Expires",
-];
 
 /// The key to sign with: flags, then the configuration, then the environment of AWS tools, then the one a store
 /// keeps.
