@@ -12,7 +12,7 @@ use crate::auth::BodyKind;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::listing::PAGE_KEYS_MAX;
 use crate::s3::xml::{Element, Writer};
-use crate::store;
+use crate::store::{self, Versioning};
 
 /// Region whose name an answer leaves out, and where making one's own bucket again is no error.
 const FIRST_REGION: &str = "us-east-1";
@@ -111,11 +111,34 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Error> {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>
 ///
-/// Versioning was never switched on, which S3 says with an empty document.
-pub(super) fn versioning() -> Reply {
+/// Of a bucket where versioning was never switched on S3 says nothing.
+pub(super) fn versioning(call: &Call<'_>) -> Reply {
+    let status = match call.owned.map_or(Versioning::Off, |bucket| bucket.versioning) {
+        Versioning::Off => None,
+        Versioning::Enabled => Some("Enabled"),
+        Versioning::Suspended => Some("Suspended"),
+    };
     let mut writer = Writer::answer("VersioningConfiguration");
-    writer.close("VersioningConfiguration");
+    writer.optional("Status", status).close("VersioningConfiguration");
     xml(writer.finish())
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html>
+pub(super) async fn put_versioning(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
+    let document = receive_document(call, body, BodyKind::Document { digest_required: false }).await?;
+    let configuration = Element::parse(&document, "VersioningConfiguration")?;
+    if configuration.child("MfaDelete").is_some_and(|delete| delete.trim() == "Enabled") {
+        return Err(ErrorCode::NotImplemented.error().with("Header", "MfaDelete").at("versioning"));
+    }
+    let versioning = match configuration.child("Status").map(str::trim) {
+        None | Some("") => return Err(ErrorCode::IllegalVersioningConfigurationException.error()),
+        Some("Enabled") => Versioning::Enabled,
+        Some("Suspended") => Versioning::Suspended,
+        Some(_) => return Err(ErrorCode::MalformedXML.error()),
+    };
+    let set = call.store().set_versioning(call.bucket().clone(), versioning).await;
+    set.map_err(|error| of_store(error, call.request()))?;
+    Ok(Reply::new(Body::empty()))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html>

@@ -1,6 +1,7 @@
 //! What requests ask for beside their operation: owners, ACLs, versions, and the functions that are not there.
 
 use crate::s3::error::{Error, ErrorCode};
+use crate::s3::name::VersionId;
 use crate::s3::request::Request;
 use crate::store::Bucket;
 
@@ -16,10 +17,9 @@ pub(super) fn check_expected_owner(request: &Request, header: &str, bucket: &Buc
 }
 
 /// Headers that ask for something this server does not do. To ignore them would be a wrong 200.
-const UNSUPPORTED_ON_WRITE: [&str; 5] = [
+const UNSUPPORTED_ON_WRITE: [&str; 4] = [
     "x-amz-object-lock-",
     "x-amz-server-side-encryption",
-    "x-amz-tagging",
     "x-amz-write-offset-bytes",
     "x-amz-copy-source-server-side-encryption",
 ];
@@ -32,9 +32,7 @@ pub(super) fn check_write_headers(request: &Request) -> Result<(), Error> {
     let in_headers = request.headers().keys().map(|name| name.as_str().to_owned());
     let in_query = request.query().iter().map(|(name, _)| name.to_ascii_lowercase());
     for name in in_headers.chain(in_query).filter(|name| name.starts_with("x-amz-")) {
-        // Objects have no tags, so there is nothing in which the directives would differ.
         let unsupported = match name.as_str() {
-            "x-amz-tagging-directive" => false,
             "x-amz-bucket-object-lock-enabled" => {
                 request.amz(&name).is_some_and(|value| !value.eq_ignore_ascii_case("false"))
             }
@@ -74,13 +72,35 @@ pub(super) fn check_read_headers(request: &Request) -> Result<(), Error> {
     }
 }
 
-/// Buckets are not versioned: of every object there is the version `null`.
+/// The version that a request names.
 ///
 /// # Errors
-/// `InvalidArgument` for any other.
-pub(super) fn check_version(request: &Request) -> Result<(), Error> {
+/// `InvalidArgument` for what cannot be an id of ours.
+pub(super) fn named_version(request: &Request) -> Result<Option<VersionId>, Error> {
+    request.query().value("versionId").map(|text| parse_version(text, "versionId")).transpose()
+}
+
+/// A version id.
+///
+/// # Errors
+/// `InvalidArgument` with the name of the argument.
+pub(super) fn parse_version(text: &str, argument: &'static str) -> Result<VersionId, Error> {
+    if text.is_empty() {
+        return Err(Error::invalid_argument("Version id cannot be the empty string", argument, text));
+    }
+    let version = VersionId::parse(text);
+    version.ok_or_else(|| Error::invalid_argument("Invalid version id specified", argument, text))
+}
+
+/// Refuses a version where an operation makes a new one.
+///
+/// # Errors
+/// `InvalidArgument`.
+pub(super) fn refuse_version(request: &Request) -> Result<(), Error> {
     match request.query().value("versionId") {
-        None | Some("null" | "") => Ok(()),
-        Some(other) => Err(Error::invalid_argument("Invalid version id specified", "versionId", other)),
+        None => Ok(()),
+        Some(text) => {
+            Err(Error::invalid_argument("This operation does not accept a version-id.", "versionId", text))
+        }
     }
 }

@@ -5,7 +5,9 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::exchange::{Body, Reply};
 use super::id::{RequestId, host_id};
+use crate::clock::Timestamp;
 use crate::s3::error::{Error, ErrorCode};
+use crate::s3::name::VersionId;
 use crate::s3::operation::Operation;
 use crate::s3::request::Request;
 use crate::s3::xml::Writer;
@@ -19,6 +21,25 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
     match error {
         E::NoSuchBucket => ErrorCode::NoSuchBucket.error().with("BucketName", bucket),
         E::NoSuchKey => ErrorCode::NoSuchKey.error().with("Key", key),
+        E::NoSuchVersion => {
+            let version = request.query().value("versionId").unwrap_or_default();
+            ErrorCode::NoSuchVersion.error().with("Key", key).with("VersionId", version)
+        }
+        E::DeleteMarker { version, modified, named } => delete_marker(request, key, version, modified, named),
+        E::QuotaExceeded { quota } => ErrorCode::QuotaExceeded
+            .error()
+            .with("BucketName", bucket)
+            .with("QuotaBytes", quota.to_string())
+            .at("quota"),
+        E::ConditionConflict(condition) => ErrorCode::ConditionalRequestConflict
+            .error()
+            .with("Condition", condition)
+            .with("Key", key)
+            .at("condition"),
+        E::Damaged => {
+            tracing::error!(bucket, key, "a body is damaged and was not sent");
+            ErrorCode::InternalError.error().at("damaged")
+        }
         E::NoSuchUpload => {
             let id = request.query().value("uploadId").unwrap_or_default();
             ErrorCode::NoSuchUpload.error().with("UploadId", id)
@@ -64,6 +85,30 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
     }
 }
 
+/// What is said of a delete marker: it is no object where it is the current version, and cannot be read where it is
+/// named.
+fn delete_marker(
+    request: &Request,
+    key: &str,
+    version: VersionId,
+    modified: Timestamp,
+    named: bool,
+) -> Error {
+    let error = match named {
+        false => ErrorCode::NoSuchKey.error().with("Key", key),
+        true => ErrorCode::MethodNotAllowed
+            .error()
+            .with("Method", request.method().as_str())
+            .with("ResourceType", "DeleteMarker")
+            .header("allow", "DELETE")
+            .header("last-modified", modified.http_date()),
+    };
+    error
+        .header("x-amz-delete-marker", "true")
+        .header("x-amz-version-id", version.to_string())
+        .at("delete marker")
+}
+
 /// The answer of a refusal.
 pub(super) fn reply(error: &Error, id: RequestId, method: &Method) -> Reply {
     let mut reply = Reply::new(Body::empty());
@@ -82,6 +127,9 @@ pub(super) fn reply(error: &Error, id: RequestId, method: &Method) -> Reply {
     if error.code() == ErrorCode::MethodNotAllowed {
         let allowed = Operation::allowed_methods_of(error.detail("ResourceType").unwrap_or_default());
         headers.insert(ALLOW, HeaderValue::from_static(allowed));
+    }
+    for (name, value) in error.headers() {
+        headers.extend(HeaderValue::from_str(value).ok().map(|value| (HeaderName::from_static(name), value)));
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     if method != Method::HEAD {

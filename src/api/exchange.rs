@@ -14,6 +14,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::task::JoinHandle;
 
+use super::conditions::named_version;
 use super::id::{RequestId, host_id};
 use super::journal::Entry;
 use crate::auth::{self, Keyring, User};
@@ -23,7 +24,7 @@ use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::{BucketName, ObjectKey};
 use crate::s3::request::Request;
 use crate::s3::target::Domains;
-use crate::store::{self, BlobReader, Bucket, Store};
+use crate::store::{self, BlobReader, Bucket, ObjectName, Store, Versioning};
 
 /// An answer.
 pub type Reply = http::Response<Body>;
@@ -90,6 +91,20 @@ impl<'c> Call<'c> {
     /// The canonical id of the owner of the bucket, who owns everything in it.
     pub(super) fn bucket_owner(&self) -> &'c str {
         self.owned.map(|bucket| bucket.owner.as_str()).unwrap_or_default()
+    }
+
+    /// The object that the request addresses.
+    ///
+    /// # Errors
+    /// `InvalidArgument` for a version that cannot be.
+    pub(super) fn object(&self) -> Result<ObjectName, Error> {
+        let version = named_version(self.request())?;
+        Ok(ObjectName { bucket: self.bucket().clone(), key: self.key().clone(), version })
+    }
+
+    /// Whether versioning was ever switched on in the addressed bucket.
+    pub(super) fn has_versions(&self) -> bool {
+        self.owned.is_some_and(|bucket| bucket.versioning != Versioning::Off)
     }
 
     /// The canonical id of the caller.

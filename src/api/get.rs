@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
-use super::conditions::{check_read_headers, check_version};
+use super::conditions::check_read_headers;
 use super::error::of_store;
 use super::exchange::{Body, Call, Reply};
 use crate::auth::{Mechanism, Verified};
@@ -17,7 +17,7 @@ use crate::s3::name::{ETag, PartNumber};
 use crate::s3::operation::Operation;
 use crate::s3::range::{ByteRange, Span};
 use crate::s3::request::Request;
-use crate::store::{Content, Object};
+use crate::store::{Content, Object, ObjectPart};
 
 /// Query parameters that override headers of the answer.
 const OVERRIDES: [(&str, HeaderName); 6] = [
@@ -32,13 +32,13 @@ const OVERRIDES: [(&str, HeaderName); 6] = [
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
 pub(super) async fn object(call: &Call<'_>) -> Result<Reply, Error> {
     let request = call.request();
-    check_version(request)?;
+    let name = call.object()?;
     check_read_headers(request)?;
     let overrides = overrides(call)?;
-    let object = call.store().object(call.bucket(), call.key()).map_err(|error| of_store(error, request))?;
+    let object = call.store().object(&name).map_err(|error| of_store(error, request))?;
     match Conditions::of_request(request).for_read(&object.etag, object.modified) {
         Decision::Proceed => {}
-        Decision::NotModified => return Ok(not_modified(&object)),
+        Decision::NotModified => return Ok(not_modified(call, &object)),
         Decision::Failed(condition) => {
             return Err(ErrorCode::PreconditionFailed.error().with("Condition", condition).at("condition"));
         }
@@ -49,7 +49,7 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Reply, Error> {
         None => (StatusCode::OK, Span { offset: 0, length: object.size }),
     };
     let mut headers = HeaderMap::new();
-    describe(&mut headers, request, &object, selected);
+    describe(&mut headers, call, &object, selected);
     headers.insert(CONTENT_LENGTH, HeaderValue::from(span.length));
     headers.extend(overrides);
     let body = match (request.method() == Method::HEAD, object.content) {
@@ -94,17 +94,18 @@ fn select(request: &Request, object: &Object) -> Result<Option<Span>, Error> {
             ErrorCode::InvalidRequest.says("Cannot specify both Range header and partNumber query parameter")
         );
     }
-    let part = PartNumber::parse(number).ok_or_else(|| invalid_part_number(number))?;
-    let whole = [object.size];
-    let sizes = if object.part_sizes.is_empty() { &whole[..] } else { &object.part_sizes };
-    let index = usize::from(part.value()) - 1;
-    let length = *sizes.get(index).ok_or_else(|| {
+    let asked = PartNumber::parse(number).ok_or_else(|| invalid_part_number(number))?;
+    let whole = [ObjectPart { size: object.size, checksum: None }];
+    let parts = if object.parts.is_empty() { &whole[..] } else { &object.parts };
+    let index = usize::from(asked.value()) - 1;
+    let part = parts.get(index).ok_or_else(|| {
         ErrorCode::InvalidPartNumber
             .error()
-            .with("ActualPartCount", sizes.len().to_string())
+            .with("ActualPartCount", parts.len().to_string())
             .with("PartNumberRequested", number)
     })?;
-    Ok(Some(Span { offset: sizes.iter().take(index).sum(), length }))
+    let offset = parts.iter().take(index).map(|part| part.size).sum();
+    Ok(Some(Span { offset, length: part.size }))
 }
 
 /// `InvalidArgument` for a part number.
@@ -124,10 +125,14 @@ fn if_range_holds(request: &Request, object: &Object) -> bool {
 }
 
 /// Everything the answer says of the object.
-fn describe(headers: &mut HeaderMap, request: &Request, object: &Object, selected: Option<Span>) {
+fn describe(headers: &mut HeaderMap, call: &Call<'_>, object: &Object, selected: Option<Span>) {
+    let request = call.request();
     headers.extend(object.metadata.headers());
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    identify(headers, object);
+    identify(headers, call, object);
+    if !object.tags.is_empty() {
+        headers.insert("x-amz-tagging-count", HeaderValue::from(object.tags.entries().len()));
+    }
     if let Some(span) = selected {
         // An empty part of an empty object has no last byte to name.
         let last = (span.offset + span.length).saturating_sub(1);
@@ -136,8 +141,8 @@ fn describe(headers: &mut HeaderMap, request: &Request, object: &Object, selecte
             HeaderValue::try_from(range).ok().filter(|_| span.length > 0).map(|v| (CONTENT_RANGE, v)),
         );
     }
-    if request.query().contains("partNumber") && !object.part_sizes.is_empty() {
-        headers.insert("x-amz-mp-parts-count", HeaderValue::from(object.part_sizes.len()));
+    if request.query().contains("partNumber") && !object.parts.is_empty() {
+        headers.insert("x-amz-mp-parts-count", HeaderValue::from(object.parts.len()));
     }
     let asked = request.amz("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
     if let Some(checksum) = object.checksum.filter(|_| asked && selected.is_none()) {
@@ -145,16 +150,19 @@ fn describe(headers: &mut HeaderMap, request: &Request, object: &Object, selecte
     }
 }
 
-fn identify(headers: &mut HeaderMap, object: &Object) {
+fn identify(headers: &mut HeaderMap, call: &Call<'_>, object: &Object) {
+    if call.has_versions() {
+        super::object::add_version(headers, Some(object.version));
+    }
     let text = |text: String| HeaderValue::try_from(text).ok();
     headers.extend(text(object.etag.quoted()).map(|value| (ETAG, value)));
     headers.extend(text(object.modified.http_date()).map(|value| (LAST_MODIFIED, value)));
 }
 
-fn not_modified(object: &Object) -> Reply {
+fn not_modified(call: &Call<'_>, object: &Object) -> Reply {
     let mut reply = Reply::new(Body::empty());
     *reply.status_mut() = StatusCode::NOT_MODIFIED;
-    identify(reply.headers_mut(), object);
+    identify(reply.headers_mut(), call, object);
     for (name, value) in object.metadata.headers() {
         if name == CACHE_CONTROL || name == EXPIRES {
             reply.headers_mut().insert(name, value);

@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::conditions::parse_version;
 use super::error::of_store;
 use super::exchange::{Call, Reply, blocking, xml};
 use crate::s3::error::Error;
@@ -25,7 +26,7 @@ pub(super) async fn objects_v1(call: &Call<'_>) -> Result<Reply, Error> {
     let next = page.next.as_deref().filter(|_| !asked.delimiter.is_empty());
     writer.optional("NextMarker", next.map(|next| asked.shown(next)));
     asked.write_limits(&mut writer, page.next.is_some(), "MaxKeys");
-    write_objects(&mut writer, &asked, &page, Some(&owner), "Contents");
+    write_objects(&mut writer, &asked, &page, Some(&owner));
     Ok(xml(closed(writer, "ListBucketResult")))
 }
 
@@ -51,13 +52,11 @@ pub(super) async fn objects_v2(call: &Call<'_>) -> Result<Reply, Error> {
     writer.optional("NextContinuationToken", page.next.as_ref().map(|next| STANDARD.encode(next)));
     writer.element("KeyCount", page.entries.len() + page.prefixes.len());
     asked.write_limits(&mut writer, page.next.is_some(), "MaxKeys");
-    write_objects(&mut writer, &asked, &page, owner.as_ref(), "Contents");
+    write_objects(&mut writer, &asked, &page, owner.as_ref());
     Ok(xml(closed(writer, "ListBucketResult")))
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html>
-///
-/// Buckets are not versioned: every object is its own latest version, `null`.
 pub(super) async fn versions(call: &Call<'_>) -> Result<Reply, Error> {
     let query = call.request().query();
     let asked = Asked::of(query, "max-keys")?;
@@ -70,7 +69,22 @@ pub(super) async fn versions(call: &Call<'_>) -> Result<Reply, Error> {
             version_marker,
         ));
     }
-    let page = objects(call, asked.selection(optional(key_marker))).await?;
+    let after = match version_marker {
+        "" if query.contains("version-id-marker") && !key_marker.is_empty() => {
+            let message = "A version-id marker cannot be empty.";
+            return Err(Error::invalid_argument(message, "version-id-marker", ""));
+        }
+        "" => None,
+        marker => Some(parse_version(marker, "version-id-marker")?),
+    };
+    let (store, bucket) = (call.store().clone(), call.bucket().clone());
+    let selection = asked.selection(optional(key_marker));
+    let page = match selection.limit {
+        0 => Page { entries: Vec::new(), prefixes: Vec::new(), next: None },
+        _ => blocking(move || store.versions(&bucket, &selection, after))
+            .await?
+            .map_err(|error| of_store(error, call.request()))?,
+    };
     let owner = owner(call);
     let mut writer = Writer::answer("ListVersionsResult");
     writer.element("Name", call.bucket()).element("Prefix", asked.shown(&asked.prefix));
@@ -78,11 +92,24 @@ pub(super) async fn versions(call: &Call<'_>) -> Result<Reply, Error> {
     if let Some(next) = &page.next {
         writer.element("NextKeyMarker", asked.shown(next));
         // A common prefix has no version.
-        let is_key = page.entries.iter().any(|(key, _)| key == next);
-        writer.optional("NextVersionIdMarker", is_key.then_some("null"));
+        let last = page.entries.last().filter(|(key, _)| key == next);
+        writer.optional("NextVersionIdMarker", last.map(|(_, entry)| entry.version));
     }
     asked.write_limits(&mut writer, page.next.is_some(), "MaxKeys");
-    write_objects(&mut writer, &asked, &page, Some(&owner), "Version");
+    for (key, entry) in &page.entries {
+        let element = if entry.object.is_some() { "Version" } else { "DeleteMarker" };
+        writer.open(element).element("Key", asked.shown(key)).element("VersionId", entry.version);
+        writer.element("IsLatest", entry.is_latest);
+        match &entry.object {
+            Some(object) => write_object(&mut writer, object, Some(&owner)),
+            None => {
+                writer.element("LastModified", entry.modified.iso_millis());
+                owner.write(&mut writer, "Owner");
+            }
+        }
+        writer.close(element);
+    }
+    write_prefixes(&mut writer, &asked, &page.prefixes);
     Ok(xml(closed(writer, "ListVersionsResult")))
 }
 
@@ -274,30 +301,26 @@ fn owner(call: &Call<'_>) -> Owner {
     Owner::of(call, call.bucket_owner())
 }
 
-fn write_objects(
-    writer: &mut Writer,
-    asked: &Asked,
-    page: &Page<Summary>,
-    owner: Option<&Owner>,
-    element: &str,
-) {
+fn write_objects(writer: &mut Writer, asked: &Asked, page: &Page<Summary>, owner: Option<&Owner>) {
     for (key, object) in &page.entries {
-        writer.open(element).element("Key", asked.shown(key));
-        if element == "Version" {
-            writer.element("VersionId", "null").element("IsLatest", true);
-        }
-        writer.element("LastModified", object.modified.iso_millis());
-        writer.element("ETag", ETag::quoted(&object.etag));
-        if let Some((algorithm, kind)) = object.checksum {
-            writer.element("ChecksumAlgorithm", algorithm.name()).element("ChecksumType", kind.name());
-        }
-        writer.element("Size", object.size);
-        if let Some(owner) = owner {
-            owner.write(writer, "Owner");
-        }
-        writer.element("StorageClass", &object.storage_class).close(element);
+        writer.open("Contents").element("Key", asked.shown(key));
+        write_object(writer, object, owner);
+        writer.close("Contents");
     }
     write_prefixes(writer, asked, &page.prefixes);
+}
+
+fn write_object(writer: &mut Writer, object: &Summary, owner: Option<&Owner>) {
+    writer.element("LastModified", object.modified.iso_millis());
+    writer.element("ETag", ETag::quoted(&object.etag));
+    if let Some((algorithm, kind)) = object.checksum {
+        writer.element("ChecksumAlgorithm", algorithm.name()).element("ChecksumType", kind.name());
+    }
+    writer.element("Size", object.size);
+    if let Some(owner) = owner {
+        owner.write(writer, "Owner");
+    }
+    writer.element("StorageClass", &object.storage_class);
 }
 
 fn write_prefixes(writer: &mut Writer, asked: &Asked, prefixes: &[String]) {

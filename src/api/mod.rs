@@ -1,5 +1,6 @@
 //! The path of a request: parse, authenticate, authorize, act, answer.
 
+mod attributes;
 mod bucket;
 mod conditions;
 mod error;
@@ -10,6 +11,7 @@ mod journal;
 mod list;
 mod multipart;
 mod object;
+mod tagging;
 mod upload;
 
 use std::net::SocketAddr;
@@ -125,7 +127,11 @@ async fn act(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
         Operation::CreateBucket => bucket::create(call, body).await,
         Operation::HeadBucket => Ok(bucket::head(call)),
         Operation::DeleteBucket => bucket::delete(call).await,
-        Operation::GetBucketVersioning => Ok(bucket::versioning()),
+        Operation::GetBucketVersioning => Ok(bucket::versioning(call)),
+        Operation::PutBucketVersioning => bucket::put_versioning(call, body).await,
+        Operation::GetBucketTagging => tagging::get_bucket(call),
+        Operation::PutBucketTagging => tagging::put_bucket(call, body).await,
+        Operation::DeleteBucketTagging => tagging::delete_bucket(call).await,
         Operation::GetBucketLocation => Ok(bucket::location(call)),
         Operation::ListObjects => list::objects_v1(call).await,
         Operation::ListObjectsV2 => list::objects_v2(call).await,
@@ -133,6 +139,10 @@ async fn act(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
         Operation::ListMultipartUploads => list::uploads(call).await,
         Operation::ListParts => list::parts(call).await,
         Operation::GetObject | Operation::HeadObject => get::object(call).await,
+        Operation::GetObjectAttributes => attributes::get(call),
+        Operation::GetObjectTagging => tagging::get(call),
+        Operation::PutObjectTagging => tagging::put(call, body).await,
+        Operation::DeleteObjectTagging => tagging::delete(call).await,
         Operation::PutObject => object::put(call, body).await,
         Operation::CopyObject => object::copy(call).await,
         Operation::DeleteObject => object::delete(call).await,

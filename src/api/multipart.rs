@@ -1,32 +1,39 @@
 //! Multipart uploads.
 
-use super::conditions::check_write_headers;
+use super::conditions::{check_write_headers, refuse_version};
 use super::error::of_store;
 use super::exchange::{Body, Call, Intake, Reply, blocking, xml};
 use super::get::invalid_part_number;
-use super::object::{add_checksum, add_etag, copy_source, no_content, write_checksum, write_condition};
+use super::object::{
+    add_checksum, add_etag, add_source_version, add_version, copy_source, named_tags, no_content, of_source,
+    write_checksum, write_condition,
+};
 use super::upload::{Place, receive, receive_document};
 use crate::auth::{BodyCheck, BodyKind, BodyProof};
 use crate::s3::checksum::{Algorithm, ChecksumType};
 use crate::s3::condition::{Conditions, Decision};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::metadata::Metadata;
-use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId};
+use crate::s3::name::{ETag, PartNumber, UploadId, VersionId};
 use crate::s3::range::{Span, parse_copy_range};
 use crate::s3::target::Style;
 use crate::s3::uri::{Slash, encode};
 use crate::s3::xml::{Element, Writer};
-use crate::store::{self, Completion, Content, NamedPart, ObjectChecksum, Part, Upload, UploadName};
+use crate::store::{
+    self, Completion, Content, NamedPart, ObjectChecksum, ObjectName, Part, Upload, UploadName, Versioning,
+};
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html>
 pub(super) async fn create(call: &Call<'_>) -> Result<Reply, Error> {
     let request = call.request();
+    refuse_version(request)?;
     check_write_headers(request)?;
     let upload = Upload {
         key: call.key().clone(),
         id: new_upload_id(call)?,
         initiated: call.now,
         metadata: Metadata::of_request(request, false)?,
+        tags: named_tags(call)?,
         checksum: chosen_checksum(call)?,
         initiator: call.caller().to_owned(),
     };
@@ -115,6 +122,7 @@ fn part_number(call: &Call<'_>) -> Result<PartNumber, Error> {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>
 pub(super) async fn upload_part(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     let request = call.request();
+    refuse_version(request)?;
     check_write_headers(request)?;
     let number = part_number(call)?;
     let upload = upload(call)?;
@@ -154,33 +162,36 @@ fn check_part_algorithm(upload: &Upload, check: &BodyCheck) -> Result<(), Error>
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>
 pub(super) async fn upload_part_copy(call: &Call<'_>) -> Result<Reply, Error> {
     let request = call.request();
+    refuse_version(request)?;
     check_write_headers(request)?;
     let number = part_number(call)?;
     let upload = upload(call)?;
     let source = copy_source(call)?;
-    let part = copy_part(call, &upload, number, &source).await?;
+    let (part, version) = copy_part(call, &upload, number, &source).await?;
     let mut writer = Writer::answer("CopyPartResult");
     writer.element("LastModified", part.modified.iso_millis()).element("ETag", part.etag.quoted());
     if let Some(checksum) = part.checksum.filter(|_| upload.checksum.is_some()) {
         writer.element(checksum.algorithm().element(), checksum.base64());
     }
     writer.close("CopyPartResult");
-    Ok(xml(writer.finish()))
+    let mut reply = xml(writer.finish());
+    add_source_version(reply.headers_mut(), version);
+    Ok(reply)
 }
 
-/// Reads the source for its digests, and makes a part that refers to its blobs.
+/// Reads the source for its digests, and makes a part that refers to its blobs. Gives the version it read as well,
+/// if its bucket has versions.
 async fn copy_part(
     call: &Call<'_>,
     upload: &Upload,
     number: PartNumber,
-    source: &(BucketName, ObjectKey),
-) -> Result<Part, Error> {
+    source: &ObjectName,
+) -> Result<(Part, Option<VersionId>), Error> {
     let request = call.request();
-    let failed = |error| match error {
-        store::Error::NoSuchKey => ErrorCode::NoSuchKey.error().with("Key", source.1.as_str()),
-        error => of_store(error, request),
-    };
-    let object = call.store().object(&source.0, &source.1).map_err(failed)?;
+    let failed = |error| of_source(error, source, call);
+    let from = call.store().bucket(&source.bucket).map_err(failed)?;
+    let object = call.store().object(source).map_err(failed)?;
+    let version = (from.versioning != Versioning::Off).then_some(object.version);
     if let Decision::Failed(condition) =
         Conditions::of_copy_source(request).for_copy_source(&object.etag, object.modified)
     {
@@ -191,7 +202,7 @@ async fn copy_part(
     let mut digester = BodyProof::digester(algorithm);
     let store = call.store().clone();
     let name = upload_name(call)?;
-    match object.content {
+    let part = match object.content {
         Content::Inline(bytes) => {
             let data = vec![super::get::within(&bytes, span)];
             let received = blocking(move || {
@@ -201,7 +212,7 @@ async fn copy_part(
                 writer.finish(digester.finish())
             });
             let received = received.await?.map_err(failed)?;
-            call.store().put_part(name, number, received, call.now).await.map_err(failed)
+            call.store().put_part(name, number, received, call.now).await
         }
         Content::Blobs(body) => {
             let mut reader = store.reader(body.clone(), span.offset, span.length);
@@ -212,10 +223,10 @@ async fn copy_part(
                 Ok::<_, store::Error>(digester.finish())
             });
             let proof = proof.await?.map_err(failed)?;
-            let copied = call.store().copy_part(name, number, (body, span.offset), proof, call.now).await;
-            copied.map_err(failed)
+            call.store().copy_part(name, number, (body, span.offset), proof, call.now).await
         }
-    }
+    };
+    Ok((part.map_err(|error| of_store(error, request))?, version))
 }
 
 fn copied_span(call: &Call<'_>, size: u64) -> Result<Span, Error> {
@@ -258,7 +269,9 @@ pub(super) async fn complete(call: &Call<'_>, body: &mut Intake) -> Result<Reply
     writer.element("ETag", written.etag.quoted());
     write_checksum(&mut writer, written.checksum.as_ref());
     writer.close("CompleteMultipartUploadResult");
-    Ok(xml(writer.finish()))
+    let mut reply = xml(writer.finish());
+    add_version(reply.headers_mut(), written.version);
+    Ok(reply)
 }
 
 fn named_parts(document: &[u8]) -> Result<Vec<NamedPart>, Error> {

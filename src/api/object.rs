@@ -3,7 +3,7 @@
 use http::header::ETAG;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
-use super::conditions::{check_expected_owner, check_version, check_write_headers};
+use super::conditions::{check_expected_owner, check_write_headers, parse_version, refuse_version};
 use super::error::of_store;
 use super::exchange::{Body, Call, Intake, Reply, xml};
 use super::upload::{Place, receive, receive_document};
@@ -12,11 +12,12 @@ use crate::s3::checksum::Algorithm;
 use crate::s3::condition::{Conditions, WriteCondition};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::metadata::Metadata;
-use crate::s3::name::{BucketName, KeyError, ObjectKey};
+use crate::s3::name::{BucketName, KeyError, ObjectKey, VersionId};
+use crate::s3::tagging::Tags;
 use crate::s3::target::key_too_long;
 use crate::s3::uri::decode;
 use crate::s3::xml::{Element, Writer};
-use crate::store::{CopiedMetadata, ObjectChecksum};
+use crate::store::{self, Copy, Deleted, Deletion, NewObject, ObjectChecksum, ObjectName, Written};
 
 /// Most keys of one DeleteObjects.
 const DELETE_KEYS_MAX: usize = 1000;
@@ -25,20 +26,41 @@ const DELETE_KEYS_MAX: usize = 1000;
 pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     let request = call.request();
     let verified = call.permit.verified();
+    refuse_version(request)?;
     check_write_headers(request)?;
     let check = verified.check_body(BodyKind::Object { checksum: Algorithm::Crc64Nvme })?;
-    let metadata = Metadata::of_request(request, verified.is_framed())?;
-    let condition = write_condition(call)?;
+    let new = new_object(call, verified.is_framed())?;
+    call.store().check_room(call.bucket(), check.length).map_err(|error| of_store(error, request))?;
     let received = receive(call, body, check, Place::Any).await?;
-    let (bucket, key) = (call.bucket().clone(), call.key().clone());
-    let written = call.store().put_object(bucket, key, received, metadata, condition, call.now).await;
+    let written = call.store().put_object(new, received, call.now).await;
     let written = written.map_err(|error| of_store(error, request))?;
     let mut reply = Reply::new(Body::empty());
     add_etag(reply.headers_mut(), &written.etag.quoted());
+    add_version(reply.headers_mut(), written.version);
     if let Some(checksum) = &written.checksum {
         add_checksum(reply.headers_mut(), checksum);
     }
     Ok(reply)
+}
+
+/// What a PUT or a copy says of its object; the token `aws-chunked` is no encoding if `framed`.
+fn new_object(call: &Call<'_>, framed: bool) -> Result<NewObject, Error> {
+    Ok(NewObject {
+        bucket: call.bucket().clone(),
+        key: call.key().clone(),
+        metadata: Metadata::of_request(call.request(), framed)?,
+        tags: named_tags(call)?,
+        condition: write_condition(call)?,
+    })
+}
+
+/// The tags of `x-amz-tagging`.
+///
+/// # Errors
+/// As [`Tags::parse_header`].
+pub(super) fn named_tags(call: &Call<'_>) -> Result<Tags, Error> {
+    let tags = call.request().amz("x-amz-tagging").map(|text| Tags::parse_header(&text)).transpose()?;
+    Ok(tags.unwrap_or_default())
 }
 
 /// The condition of a write.
@@ -56,6 +78,12 @@ pub(super) fn write_condition(call: &Call<'_>) -> Result<WriteCondition, Error> 
 
 pub(super) fn add_etag(headers: &mut HeaderMap, etag: &str) {
     headers.extend(HeaderValue::from_str(etag).ok().map(|value| (ETAG, value)));
+}
+
+/// Shows the version that was made or met, if the bucket has versions.
+pub(super) fn add_version(headers: &mut HeaderMap, version: Option<VersionId>) {
+    let value = version.and_then(|version| HeaderValue::try_from(version.to_string()).ok());
+    headers.extend(value.map(|value| (HeaderName::from_static("x-amz-version-id"), value)));
 }
 
 /// The two headers that show a checksum.
@@ -76,49 +104,82 @@ pub(super) fn write_checksum(writer: &mut Writer, checksum: Option<&ObjectChecks
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
 pub(super) async fn copy(call: &Call<'_>) -> Result<Reply, Error> {
     let request = call.request();
+    refuse_version(request)?;
     check_write_headers(request)?;
     let source = copy_source(call)?;
-    let target = (call.bucket().clone(), call.key().clone());
-    let replace = match request.amz("x-amz-metadata-directive").as_deref() {
-        None | Some("COPY") => false,
-        Some("REPLACE") => true,
-        Some(other) => {
-            let message = "Unknown metadata directive.";
-            return Err(Error::invalid_argument(message, "x-amz-metadata-directive", other));
-        }
-    };
-    let class = request.amz("x-amz-storage-class");
-    if source == target && !replace && class.is_none() {
+    let keep_metadata = !replaces(call, "x-amz-metadata-directive", "Unknown metadata directive.")?;
+    let keep_tags = !replaces(call, "x-amz-tagging-directive", "Unknown tagging directive.")?;
+    let unchanged = keep_metadata && request.amz("x-amz-storage-class").is_none() && source.version.is_none();
+    if unchanged && source.bucket == *call.bucket() && source.key == *call.key() {
         return Err(ErrorCode::InvalidRequest.says("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."));
     }
-    // Also validates a storage class that is given without replacing anything else.
-    let named = Metadata::of_request(request, false)?;
-    let metadata = match replace {
-        true => CopiedMetadata::Replace(named),
-        false => CopiedMetadata::Keep { storage_class: class.map(|class| class.into_owned()) },
-    };
     check_copy_checksum(call, &source)?;
-    let conditions = Conditions::of_copy_source(request);
-    let condition = write_condition(call)?;
-    let missing = source.1.clone();
-    let copied = call.store().copy_object(source, target, metadata, conditions, condition, call.now).await;
-    let copied = copied.map_err(|error| match error {
-        crate::store::Error::NoSuchKey => ErrorCode::NoSuchKey.error().with("Key", missing.as_str()),
-        error => of_store(error, request),
-    })?;
+    let copy = Copy {
+        source_conditions: Conditions::of_copy_source(request),
+        // Also validates a storage class that is given without replacing anything else.
+        target: new_object(call, false)?,
+        source: source.clone(),
+        keep_metadata,
+        keep_tags,
+    };
+    let copied = call.store().copy_object(copy, call.now).await;
+    let copied = copied.map_err(|error| of_source(error, &source, call))?;
     let mut writer = Writer::answer("CopyObjectResult");
     writer.element("LastModified", copied.modified.iso_millis()).element("ETag", copied.etag.quoted());
     write_checksum(&mut writer, copied.checksum.as_ref());
     writer.close("CopyObjectResult");
-    Ok(xml(writer.finish()))
+    let mut reply = xml(writer.finish());
+    add_copied(reply.headers_mut(), &copied);
+    Ok(reply)
+}
+
+fn add_copied(headers: &mut HeaderMap, copied: &Written) {
+    add_version(headers, copied.version);
+    add_source_version(headers, copied.source_version);
+}
+
+/// Shows which version was copied.
+pub(super) fn add_source_version(headers: &mut HeaderMap, version: Option<VersionId>) {
+    let value = version.and_then(|version| HeaderValue::try_from(version.to_string()).ok());
+    headers.extend(value.map(|value| (HeaderName::from_static("x-amz-copy-source-version-id"), value)));
+}
+
+/// Whether a directive says `REPLACE`.
+fn replaces(call: &Call<'_>, name: &'static str, message: &'static str) -> Result<bool, Error> {
+    match call.request().amz(name).as_deref() {
+        None | Some("COPY") => Ok(false),
+        Some("REPLACE") => Ok(true),
+        Some(other) => Err(Error::invalid_argument(message, name, other)),
+    }
+}
+
+/// What the store refused of the source of a copy.
+pub(super) fn of_source(error: store::Error, source: &ObjectName, call: &Call<'_>) -> Error {
+    let key = source.key.as_str();
+    match error {
+        store::Error::NoSuchKey => ErrorCode::NoSuchKey.error().with("Key", key),
+        store::Error::NoSuchVersion => {
+            let version = source.version.map(|version| version.to_string()).unwrap_or_default();
+            ErrorCode::NoSuchVersion.error().with("Key", key).with("VersionId", version)
+        }
+        store::Error::DeleteMarker { named: true, .. } => ErrorCode::InvalidRequest.says(
+            "The source of a copy request may not specifically refer to a delete marker by version id.",
+        ),
+        store::Error::DeleteMarker { version, .. } => ErrorCode::NoSuchKey
+            .error()
+            .with("Key", key)
+            .header("x-amz-delete-marker", "true")
+            .header("x-amz-version-id", version.to_string()),
+        error => of_store(error, call.request()),
+    }
 }
 
 /// A copy keeps the checksum of its source; computing another is not offered.
-fn check_copy_checksum(call: &Call<'_>, source: &(BucketName, ObjectKey)) -> Result<(), Error> {
+fn check_copy_checksum(call: &Call<'_>, source: &ObjectName) -> Result<(), Error> {
     let Some(asked) = call.request().amz("x-amz-checksum-algorithm") else {
         return Ok(());
     };
-    let stored = match call.store().object(&source.0, &source.1) {
+    let stored = match call.store().object(source) {
         Ok(object) => object.checksum.map(|checksum| checksum.value.algorithm()),
         // That there is no source is for the copy itself to say.
         Err(_) => return Ok(()),
@@ -133,18 +194,15 @@ fn check_copy_checksum(call: &Call<'_>, source: &(BucketName, ObjectKey)) -> Res
 ///
 /// # Errors
 /// `InvalidArgument` if it names none, `NoSuchBucket` if it is in none.
-pub(super) fn copy_source(call: &Call<'_>) -> Result<(BucketName, ObjectKey), Error> {
+pub(super) fn copy_source(call: &Call<'_>) -> Result<ObjectName, Error> {
     let header = call.request().amz("x-amz-copy-source").unwrap_or_default();
     let refuse = |message: &'static str| {
         Error::invalid_argument(message, "x-amz-copy-source", header.as_ref()).at("copy source")
     };
     let (path, version) = match header.split_once("?versionId=") {
-        Some((path, version)) => (path, Some(version)),
+        Some((path, version)) => (path, Some(parse_version(version, "x-amz-copy-source")?)),
         None => (header.as_ref(), None),
     };
-    if version.is_some_and(|version| !matches!(version, "" | "null")) {
-        return Err(refuse("Invalid version id specified"));
-    }
     let decoded = decode(path)
         .map_err(|_| refuse("Copy Source must mention the source bucket and key: sourcebucket/sourcekey"))?;
     let decoded = decoded.strip_prefix('/').unwrap_or(&decoded);
@@ -160,9 +218,9 @@ pub(super) fn copy_source(call: &Call<'_>) -> Result<(BucketName, ObjectKey), Er
     match call.store().bucket(&bucket) {
         Ok(owned) => {
             check_expected_owner(call.request(), "x-amz-source-expected-bucket-owner", &owned)?;
-            Ok((bucket, key))
+            Ok(ObjectName { bucket, key, version })
         }
-        Err(crate::store::Error::NoSuchBucket) => {
+        Err(store::Error::NoSuchBucket) => {
             Err(ErrorCode::NoSuchBucket.error().with("BucketName", bucket.as_str()))
         }
         Err(error) => Err(of_store(error, call.request())),
@@ -171,12 +229,16 @@ pub(super) fn copy_source(call: &Call<'_>) -> Result<(BucketName, ObjectKey), Er
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
 pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Error> {
-    check_version(call.request())?;
-    let condition = write_condition(call)?;
-    let (bucket, key) = (call.bucket().clone(), call.key().clone());
-    let deleted = call.store().delete_object(bucket, key, condition).await;
-    deleted.map_err(|error| of_store(error, call.request()))?;
-    Ok(no_content())
+    let ObjectName { bucket, key, version } = call.object()?;
+    let deletion = Deletion { key, version, condition: write_condition(call)? };
+    let deleted = call.store().delete_object(bucket, deletion, call.now).await;
+    let deleted = deleted.map_err(|error| of_store(error, call.request()))?;
+    let mut reply = no_content();
+    add_version(reply.headers_mut(), deleted.version);
+    if deleted.marker {
+        reply.headers_mut().insert("x-amz-delete-marker", HeaderValue::from_static("true"));
+    }
+    Ok(reply)
 }
 
 /// 204, as deletions are answered.
@@ -196,24 +258,29 @@ pub(super) async fn delete_many(call: &Call<'_>, body: &mut Intake) -> Result<Re
     if named.is_empty() || named.len() > DELETE_KEYS_MAX {
         return Err(malformed());
     }
-    let mut keys = Vec::with_capacity(named.len());
-    let mut results = Vec::with_capacity(named.len());
-    for object in named {
-        let key = object.child("Key").ok_or_else(malformed)?;
-        let version = object.child("VersionId");
-        let result = named_key(key, version, object);
-        keys.extend(result.as_ref().ok().cloned());
-        results.push((key, version, result));
+    let mut deletions = Vec::with_capacity(named.len());
+    let mut wanted = Vec::with_capacity(named.len());
+    for entry in named {
+        let key = entry.child("Key").ok_or_else(malformed)?;
+        let deletion = deletion(key, entry);
+        wanted.push((key, entry.child("VersionId"), deletion.as_ref().err().cloned()));
+        deletions.extend(deletion.ok());
     }
-    let deleted = call.store().delete_objects(call.bucket().clone(), keys).await;
-    deleted.map_err(|error| of_store(error, call.request()))?;
+    let deleted = call.store().delete_objects(call.bucket().clone(), deletions, call.now).await;
+    let mut deleted = deleted.map_err(|error| of_store(error, call.request()))?.into_iter();
     let mut writer = Writer::answer("DeleteResult");
-    for (key, version, result) in results {
+    for (key, version, refused) in wanted {
+        // Those that were not refused before have been carried out, in this order.
+        let result = match refused {
+            Some(error) => Err(error),
+            None => match deleted.next() {
+                Some(result) => result.map_err(|error| of_store(error, call.request())),
+                None => Err(ErrorCode::InternalError.error()),
+            },
+        };
         match result {
             Ok(_) if quiet => {}
-            Ok(_) => {
-                writer.open("Deleted").element("Key", key).optional("VersionId", version).close("Deleted");
-            }
+            Ok(deleted) => write_deleted(&mut writer, key, version, deleted),
             Err(error) => {
                 writer.open("Error").element("Key", key).optional("VersionId", version);
                 writer
@@ -227,18 +294,30 @@ pub(super) async fn delete_many(call: &Call<'_>, body: &mut Intake) -> Result<Re
     Ok(xml(writer.finish()))
 }
 
-/// The key of one entry of a DeleteObjects, unless the entry asks for what cannot be done.
-fn named_key(key: &str, version: Option<&str>, entry: &Element) -> Result<ObjectKey, Error> {
-    if version.is_some_and(|version| !matches!(version, "" | "null")) {
+fn write_deleted(writer: &mut Writer, key: &str, version: Option<&str>, deleted: Deleted) {
+    writer.open("Deleted").element("Key", key).optional("VersionId", version);
+    if deleted.marker {
+        writer.element("DeleteMarker", true).optional("DeleteMarkerVersionId", deleted.version);
+    }
+    writer.close("Deleted");
+}
+
+/// One entry of a DeleteObjects, unless it asks for what cannot be done.
+fn deletion(key: &str, entry: &Element) -> Result<Deletion, Error> {
+    let version = entry.child("VersionId").map(VersionId::parse);
+    if version == Some(None) {
         return Err(ErrorCode::NoSuchVersion.error());
     }
-    if ["ETag", "LastModifiedTime", "Size"].iter().any(|name| entry.child(name).is_some()) {
+    // S3 takes these of directory buckets only.
+    if ["LastModifiedTime", "Size"].iter().any(|name| entry.child(name).is_some()) {
         return Err(ErrorCode::NotImplemented.error());
     }
-    ObjectKey::parse(key).map_err(|error| match error {
+    let key = ObjectKey::parse(key).map_err(|error| match error {
         KeyError::TooLong(size) => key_too_long(size),
         KeyError::Empty | KeyError::Nul => {
             Error::invalid_argument("User key must have a length greater than 0.", "key", "")
         }
-    })
+    })?;
+    let condition = entry.child("ETag").map_or(WriteCondition::None, WriteCondition::matching);
+    Ok(Deletion { key, version: version.flatten(), condition })
 }

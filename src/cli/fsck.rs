@@ -21,14 +21,20 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     if !directory.join("format").exists() {
         return Err(format!("{} is not a store of presigned", directory.display()).into());
     }
-    let settings = Settings { directory, inline_bytes_max: Settings::INLINE_BYTES_DEFAULT };
+    let settings = Settings::of(directory);
     let report = Store::check(&settings, arguments.repair)?;
     for problem in &report.problems {
         say(problem)?;
     }
     say(&format!(
-        "{} buckets, {} objects, {} uploads with {} parts, {} blobs of {} bytes",
-        report.buckets, report.objects, report.uploads, report.parts, report.blobs, report.blob_bytes
+        "{} buckets, {} objects, {} older versions and delete markers, {} uploads with {} parts, {} blobs of {} bytes",
+        report.buckets,
+        report.objects,
+        report.versions,
+        report.uploads,
+        report.parts,
+        report.blobs,
+        report.blob_bytes
     ))?;
     if report.mended > 0 {
         say(&format!("mended: {}", report.mended))?;

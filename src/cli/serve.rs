@@ -1,5 +1,6 @@
 //! `presigned serve`: configuration in, a running server out.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -92,6 +93,7 @@ impl Arguments {
             ready_file: self.ready_file,
             log_format: self.log_format,
             inline_bytes_max: None,
+            quotas: BTreeMap::new(),
             users: users.into_iter().collect(),
         };
         let config = flags.or(file);
@@ -121,7 +123,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     // Lines that cannot be written at once are written by a thread of its own; the guard writes the last ones.
     let _guard = start_log(config.log_format.unwrap_or_default())?;
     // What can fail comes first, so that a start that fails has made no keys.
-    let store = Store::open(config.store())?;
+    let store = Store::open(config.store()?)?;
     let server = Server::bind(&settings).await?;
     let (users, origin) = users(config)?;
     let (keyring, users) = keyring(&users);

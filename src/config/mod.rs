@@ -1,6 +1,6 @@
 //! The configuration: file and flags in, each module's own settings out. Flags win.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,6 +44,9 @@ pub struct Config {
     pub log_format: Option<LogFormat>,
     /// Bodies up to this many bytes are kept in the index.
     pub inline_bytes_max: Option<u64>,
+    /// Most bytes that buckets may hold, like `10GiB`.
+    #[serde(default)]
+    pub quotas: BTreeMap<String, String>,
     #[serde(default)]
     pub users: Vec<User>,
 }
@@ -128,6 +131,7 @@ impl Config {
             ready_file: self.ready_file.or(other.ready_file),
             log_format: self.log_format.or(other.log_format),
             inline_bytes_max: self.inline_bytes_max.or(other.inline_bytes_max),
+            quotas: if self.quotas.is_empty() { other.quotas } else { self.quotas },
             users: list(self.users, other.users),
         }
     }
@@ -167,9 +171,19 @@ impl Config {
     }
 
     /// How objects are stored.
-    pub fn store(&self) -> store::Settings {
-        let inline_bytes_max = self.inline_bytes_max.unwrap_or(store::Settings::INLINE_BYTES_DEFAULT);
-        store::Settings { directory: self.directory(), inline_bytes_max }
+    ///
+    /// # Errors
+    /// That a quota is of no bucket, or no size.
+    pub fn store(&self) -> Result<store::Settings, Error> {
+        let defaults = store::Settings::of(self.directory());
+        let mut quotas = BTreeMap::new();
+        for (name, size) in &self.quotas {
+            let bucket = BucketName::parse(name)
+                .ok_or_else(|| Error(format!("{name:?} is not a valid bucket name")))?;
+            quotas.insert(bucket, parse_bytes(size)?);
+        }
+        let inline_bytes_max = self.inline_bytes_max.unwrap_or(defaults.inline_bytes_max);
+        Ok(store::Settings { inline_bytes_max, quotas, ..defaults })
     }
 
     /// The files of TLS.
@@ -249,6 +263,29 @@ pub fn parse_seconds(text: &str) -> Result<i64, Error> {
         .ok_or_else(|| Error(format!("{text:?} is not a duration: write 90s, 15m, 12h or 7d")))
 }
 
+/// Parses a size like `10GiB`, `500MB` or `4096` into bytes.
+///
+/// # Errors
+/// That it is none.
+pub fn parse_bytes(text: &str) -> Result<u64, Error> {
+    const UNITS: [(&str, u64); 9] = [
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("B", 1),
+    ];
+    let text = text.trim();
+    let unit = UNITS.iter().find_map(|(name, bytes)| text.strip_suffix(name).map(|rest| (rest, *bytes)));
+    let (number, unit) = unit.unwrap_or((text, 1));
+    let bytes = number.trim().parse::<u64>().ok().and_then(|number| number.checked_mul(unit));
+    bytes.ok_or_else(|| Error(format!("{text:?} is not a size: write 4096, 500MB or 10GiB")))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,7 +305,7 @@ mod tests {
     #[test]
     fn the_example_says_what_is_so() {
         let example: Config = toml::from_str(include_str!("../../deploy/presigned.toml")).expect("valid");
-        assert_eq!(example.store(), Config::default().store());
+        assert_eq!(example.store().expect("valid"), Config::default().store().expect("valid"));
         assert_eq!(example.auth().expect("valid"), Config::default().auth().expect("valid"));
         assert_eq!(example.listen, [LISTEN_DEFAULT]);
         assert_eq!(example.log_format, Some(LogFormat::default()));
@@ -282,6 +319,17 @@ mod tests {
         }
         for text in ["", "0", "-1", "soon", "1.5.5d"] {
             assert!(parse_seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let sizes = [("4096", 4096), ("1KiB", 1024), ("10 GiB", 10 << 30), ("500MB", 500_000_000), ("7B", 7)];
+        for (text, bytes) in sizes {
+            assert_eq!(parse_bytes(text).ok(), Some(bytes), "{text}");
+        }
+        for text in ["", "GiB", "-1", "1.5GiB", "99999999TiB"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
         }
     }
 

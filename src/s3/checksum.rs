@@ -139,6 +139,13 @@ impl Checksum {
         Self::from_bytes(algorithm, &STANDARD.decode(base64).ok()?)
     }
 
+    /// The checksum of these bytes.
+    pub fn of(algorithm: Algorithm, bytes: &[u8]) -> Self {
+        let mut hasher = Hasher::new(algorithm);
+        hasher.update(bytes);
+        hasher.finish()
+    }
+
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }

@@ -153,6 +153,16 @@ pub enum WriteCondition {
     Unsupported,
 }
 
+impl WriteCondition {
+    /// What `If-Match` with this value asks for.
+    pub fn matching(text: &str) -> Self {
+        match Tags::parse(text) {
+            Tags::Any => Self::Present,
+            Tags::Of(tags) => Self::Tagged(tags),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -47,6 +47,7 @@ error_codes! {
     EntityTooLarge 400 "Your proposed upload exceeds the maximum allowed size";
     EntityTooSmall 400 "Your proposed upload is smaller than the minimum allowed size";
     ExpectationFailed 417 "The only expectation this server meets is 100-continue.";
+    IllegalVersioningConfigurationException 400 "The Versioning element must be specified";
     IllegalLocationConstraintException 400 "The unspecified location constraint is incompatible for the region specific endpoint this request was sent to.";
     IncompleteBody 400 "The request body terminated unexpectedly";
     InsufficientStorage 507 "There is not enough space left to store the object.";
@@ -62,6 +63,7 @@ error_codes! {
     InvalidRange 416 "The requested range is not satisfiable";
     InvalidRequest 400 "Invalid Request";
     InvalidStorageClass 400 "The storage class you specified is not valid";
+    InvalidTag 400 "The tag provided was not a valid tag. This error can occur if the tag did not pass input validation.";
     InvalidToken 400 "The provided token is malformed or otherwise invalid.";
     InvalidURI 400 "Couldn't parse the specified URI.";
     KeyTooLongError 400 "Your key is too long";
@@ -72,11 +74,14 @@ error_codes! {
     MethodNotAllowed 405 "The specified method is not allowed against this resource.";
     MissingContentLength 411 "You must provide the Content-Length HTTP header.";
     NoSuchBucket 404 "The specified bucket does not exist";
+    NoSuchLifecycleConfiguration 404 "The lifecycle configuration does not exist";
     NoSuchKey 404 "The specified key does not exist.";
+    NoSuchTagSet 404 "The TagSet does not exist";
     NoSuchUpload 404 "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.";
     NoSuchVersion 404 "The specified version does not exist.";
     NotImplemented 501 "A header you provided implies functionality that is not implemented";
     PreconditionFailed 412 "At least one of the pre-conditions you specified did not hold";
+    QuotaExceeded 403 "The bucket's quota does not allow an object of this size.";
     RequestHeaderSectionTooLarge 400 "Your request header section exceeds the maximum allowed size.";
     RequestTimeTooSkewed 403 "The difference between the request time and the current time is too large.";
     RequestTimeout 400 "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.";
@@ -91,6 +96,7 @@ impl ErrorCode {
             code: self,
             message: Cow::Borrowed(self.message()),
             details: Vec::new(),
+            headers: Vec::new(),
             check: self.name(),
             bare: None,
         }
@@ -108,6 +114,7 @@ pub struct Error {
     code: ErrorCode,
     message: Cow<'static, str>,
     details: Vec<(&'static str, String)>,
+    headers: Vec<(&'static str, String)>,
     check: &'static str,
     bare: Option<&'static str>,
 }
@@ -134,6 +141,13 @@ impl Error {
         self
     }
 
+    /// Adds a header of the answer; the name in lower case.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
     /// Names the check that failed, for the log.
     #[must_use]
     pub fn at(mut self, check: &'static str) -> Self {
@@ -156,7 +170,12 @@ impl Error {
         &self.details
     }
 
-    /// The value of one such element.
+    /// The headers that the answer carries beside the usual ones.
+    pub fn headers(&self) -> &[(&'static str, String)] {
+        &self.headers
+    }
+
+    /// The value of one element.
     pub fn detail(&self, element: &str) -> Option<&str> {
         self.details.iter().find(|(name, _)| *name == element).map(|(_, value)| value.as_str())
     }

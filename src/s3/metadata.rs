@@ -110,7 +110,12 @@ impl Metadata {
 
     /// The storage class, `STANDARD` if none was named.
     pub fn storage_class(&self) -> &str {
-        self.value(STORAGE_CLASS).unwrap_or("STANDARD")
+        self.named_storage_class().unwrap_or("STANDARD")
+    }
+
+    /// The storage class, if one was named.
+    pub fn named_storage_class(&self) -> Option<&str> {
+        self.value(STORAGE_CLASS)
     }
 
     fn value(&self, name: &str) -> Option<&str> {

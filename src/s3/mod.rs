@@ -13,6 +13,7 @@ pub mod name;
 pub mod operation;
 pub mod range;
 pub mod request;
+pub mod tagging;
 pub mod target;
 pub mod uri;
 pub mod xml;

@@ -136,6 +136,43 @@ impl fmt::Display for UploadId {
     }
 }
 
+/// The id of a version of an object: `null`, or 32 lower-case hexadecimal digits, whose first 16 order the versions
+/// of a key from the newest to the oldest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VersionId(Option<[u8; 16]>);
+
+impl VersionId {
+    /// The version that is written while versioning is off or suspended.
+    pub const NULL: Self = Self(None);
+
+    /// An id from its 16 bytes; none are those of [`VersionId::NULL`].
+    pub fn from_bytes(bytes: Option<[u8; 16]>) -> Self {
+        Self(bytes)
+    }
+
+    /// Parses what a client sent; `None` if it cannot be an id of ours.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text {
+            "null" => Some(Self::NULL),
+            _ => hex_decode(text).map(Some).map(Self),
+        }
+    }
+
+    /// The 16 bytes, which `null` has not.
+    pub fn bytes(&self) -> Option<&[u8; 16]> {
+        self.0.as_ref()
+    }
+}
+
+impl fmt::Display for VersionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            None => f.write_str("null"),
+            Some(bytes) => f.write_str(&hex_encode(bytes)),
+        }
+    }
+}
+
 /// The entity tag of an object: the MD5 of its body, or of its parts' MD5s with their count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ETag {
@@ -259,6 +296,16 @@ mod tests {
         assert_eq!(tag.quoted(), "\"d41d8cd98f00b204e9800998ecf8427e-3\"");
         assert!(ETag::parse("x").is_none());
         assert!(hex_decode::<1>("+f").is_none());
+    }
+
+    #[test]
+    fn version_ids() {
+        assert_eq!(VersionId::parse("null"), Some(VersionId::NULL));
+        let text = "ffffffffffffff0100112233445566ff";
+        assert_eq!(VersionId::parse(text).map(|id| id.to_string()).as_deref(), Some(text));
+        for text in ["", "NULL", "abc", "ffffffffffffff0100112233445566fg"] {
+            assert!(VersionId::parse(text).is_none(), "{text}");
+        }
     }
 
     #[test]

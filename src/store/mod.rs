@@ -11,13 +11,15 @@ use std::sync::Arc;
 
 pub use local::{
     BlobReader, COMPLETED_BYTES_MAX, Flush, OpenError, PART_BYTES_MIN, Pinned, Problem, Received, Report,
-    Settings, Store, Writer,
+    Setting, Settings, Store, Writer,
 };
 
 use crate::clock::Timestamp;
 use crate::s3::checksum::{Algorithm, Checksum, ChecksumType};
+use crate::s3::condition::{Conditions, WriteCondition};
 use crate::s3::metadata::Metadata;
-use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId};
+use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId, VersionId};
+use crate::s3::tagging::Tags;
 
 /// A bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +28,36 @@ pub struct Bucket {
     pub created: Timestamp,
     /// Canonical id of the user who made it.
     pub owner: String,
+    pub versioning: Versioning,
+}
+
+/// Whether a bucket keeps what is replaced and deleted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Versioning {
+    /// It never did.
+    Off,
+    Enabled,
+    /// It keeps what it has; new objects are of the version `null`, of which there is one.
+    Suspended,
+}
+
+/// What names an object: its current version, unless another is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectName {
+    pub bucket: BucketName,
+    pub key: ObjectKey,
+    pub version: Option<VersionId>,
+}
+
+/// What a write says of the object it makes.
+#[derive(Clone, Debug)]
+pub struct NewObject {
+    pub bucket: BucketName,
+    pub key: ObjectKey,
+    pub metadata: Metadata,
+    pub tags: Tags,
+    /// What must hold of the object that it replaces.
+    pub condition: WriteCondition,
 }
 
 /// What a listing shows of an object.
@@ -45,10 +77,54 @@ pub struct Object {
     pub etag: ETag,
     pub modified: Timestamp,
     pub metadata: Metadata,
+    pub tags: Tags,
+    pub version: VersionId,
     pub checksum: Option<ObjectChecksum>,
-    /// Sizes of the parts it was uploaded in; empty if it came in one go.
-    pub part_sizes: Vec<u64>,
+    /// The parts it was uploaded in; empty if it came in one go.
+    pub parts: Vec<ObjectPart>,
     pub content: Content,
+}
+
+/// A part that an object was uploaded in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ObjectPart {
+    pub size: u64,
+    pub checksum: Option<Checksum>,
+}
+
+/// An entry of a listing of versions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedVersion {
+    pub version: VersionId,
+    pub is_latest: bool,
+    /// When it was written.
+    pub modified: Timestamp,
+    /// `None` for a delete marker.
+    pub object: Option<Summary>,
+}
+
+/// What a deletion did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deleted {
+    /// The version that was removed, or the marker that was made.
+    pub version: Option<VersionId>,
+    /// Whether that is a delete marker.
+    pub marker: bool,
+}
+
+/// One deletion of many.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deletion {
+    pub key: ObjectKey,
+    pub version: Option<VersionId>,
+    pub condition: WriteCondition,
+}
+
+/// How much a bucket holds: every version of its objects, and the parts of its uploads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    pub versions: u64,
+    pub bytes: u64,
 }
 
 /// The checksum of an object as it is shown.
@@ -89,16 +165,22 @@ pub struct Written {
     pub modified: Timestamp,
     pub checksum: Option<ObjectChecksum>,
     pub size: u64,
+    /// `None` where versioning was never switched on.
+    pub version: Option<VersionId>,
+    /// The version that was copied, if its bucket has versions.
+    pub source_version: Option<VersionId>,
 }
 
-/// What a copy says of its metadata.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CopiedMetadata {
-    /// That of the source, but for the storage class, which is never copied.
-    Keep {
-        storage_class: Option<String>,
-    },
-    Replace(Metadata),
+/// What a copy makes, and of what.
+#[derive(Clone, Debug)]
+pub struct Copy {
+    pub source: ObjectName,
+    pub source_conditions: Conditions,
+    /// Its metadata and tags count where the source's are not kept.
+    pub target: NewObject,
+    /// Keep the source's metadata, but for the storage class, which is never copied.
+    pub keep_metadata: bool,
+    pub keep_tags: bool,
 }
 
 /// A multipart upload.
@@ -108,6 +190,7 @@ pub struct Upload {
     pub id: UploadId,
     pub initiated: Timestamp,
     pub metadata: Metadata,
+    pub tags: Tags,
     /// What the client asked for; without it parts are checked by CRC64NVME.
     pub checksum: Option<(Algorithm, ChecksumType)>,
     /// Canonical id of the user who started it.
@@ -158,7 +241,23 @@ pub struct Completion {
 pub enum Error {
     NoSuchBucket,
     NoSuchKey,
+    NoSuchVersion,
+    /// The version is a delete marker, which somebody named or which is the current one.
+    DeleteMarker {
+        version: VersionId,
+        modified: Timestamp,
+        named: bool,
+    },
     NoSuchUpload,
+    /// The bucket's quota, in bytes, would be exceeded.
+    QuotaExceeded {
+        quota: u64,
+    },
+    /// The object changed between start and completion of an upload, so that the named condition of the completion
+    /// cannot be decided.
+    ConditionConflict(&'static str),
+    /// The body is not what was stored.
+    Damaged,
     /// It exists; holds the owner's canonical id.
     BucketExists(String),
     BucketNotEmpty,
@@ -197,6 +296,13 @@ pub enum Error {
     Io(Arc<io::Error>),
     /// The index failed; for the log.
     Index(String),
+}
+
+impl Error {
+    /// Whether the store failed, instead of refusing.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Io(_) | Self::Index(_) | Self::NoSpace)
+    }
 }
 
 impl fmt::Display for Error {

@@ -181,16 +181,12 @@ fn operations_that_are_not_served() {
     given(&path, "first");
     for (method, query) in [
         ("GET", "acl"),
-        ("GET", "tagging"),
         ("GET", "torrent"),
         ("GET", "retention"),
         ("GET", "legal-hold"),
-        ("GET", "attributes"),
         ("PUT", "acl"),
-        ("PUT", "tagging"),
         ("PUT", "retention"),
         ("PUT", "legal-hold"),
-        ("DELETE", "tagging"),
         ("POST", "restore"),
         ("POST", "select&select-type=2"),
     ] {
@@ -218,7 +214,6 @@ fn operations_that_are_not_served() {
         "publicAccessBlock",
         "replication",
         "requestPayment",
-        "tagging",
         "website",
     ] {
         for method in ["GET", "PUT"] {

@@ -222,10 +222,14 @@ impl Worker {
             answers.push(answer);
             failure = failure.or(fatal);
         }
-        let (raw, published, released) = match (transaction, failure) {
-            (Ok(transaction), None) => (transaction.raw, transaction.published, transaction.released),
+        let mut transaction = match (transaction, failure) {
+            (Ok(transaction), None) => transaction,
             (Err(error), _) | (Ok(_), Some(error)) => return Outcome::Abandoned(error),
         };
+        if let Err(error) = transaction.write_usage() {
+            return Outcome::Abandoned(error);
+        }
+        let Transaction { raw, published, released, .. } = transaction;
         match self.medium.commit(Box::new(|| raw.commit().map_err(Error::from))) {
             Ok(()) => Outcome::Committed { published, released },
             // LMDB writes and syncs the changed pages first, and gives the whole transaction up if that fails.

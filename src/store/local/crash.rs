@@ -7,8 +7,10 @@
 //!
 //! `PRESIGNED_CRASH_SEEDS` sets how many workloads are run (each with every cut); `PRESIGNED_CRASH_SEED` the first.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fs::{self, File};
+mod disk;
+
+use std::collections::BTreeMap;
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -16,15 +18,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-use super::medium::{NewFile, Syncer};
+use disk::{Fault, Sim, State};
+
 use super::*;
 use crate::auth::BodyProof;
 use crate::clock::Timestamp;
 use crate::s3::checksum::Algorithm;
 use crate::s3::condition::{Conditions, WriteCondition};
+use crate::s3::listing::Selection;
 use crate::s3::metadata::Metadata;
-use crate::s3::name::{BucketName, ObjectKey, PartNumber, UploadId};
-use crate::store::{Completion, Content, CopiedMetadata, NamedPart, Part, Upload, UploadName};
+use crate::s3::name::{BucketName, ObjectKey, PartNumber, UploadId, VersionId};
+use crate::s3::tagging::Tags;
+use crate::store::{
+    Bucket, Completion, Content, Copy, Deletion, ListedVersion, NamedPart, NewObject, Object, ObjectName,
+    Part, Upload, UploadName, Versioning,
+};
 
 /// A generator of numbers that a seed determines.
 #[derive(Clone, Debug)]
@@ -47,244 +55,6 @@ impl Random {
     }
 }
 
-/// What happens at the call that was chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
-    /// The power goes before it is carried out.
-    CutBefore,
-    /// The power goes when it has been carried out, and before anybody hears of it.
-    CutAfter,
-    /// It fails with this kind of error, and everything goes on.
-    Fail(io::ErrorKind),
-}
-
-#[derive(Debug)]
-enum Change {
-    Link(PathBuf, usize),
-    Rename(PathBuf, PathBuf),
-    Remove(PathBuf),
-}
-
-impl Change {
-    fn touches(&self, folder: &Path) -> bool {
-        let within = |path: &PathBuf| path.parent() == Some(folder);
-        match self {
-            Self::Link(path, _) | Self::Remove(path) => within(path),
-            Self::Rename(from, to) => within(from) || within(to),
-        }
-    }
-
-    fn apply(&self, names: &mut BTreeMap<PathBuf, usize>) {
-        match self {
-            Self::Link(path, file) => {
-                names.insert(path.clone(), *file);
-            }
-            Self::Rename(from, to) => {
-                if let Some(file) = names.remove(from) {
-                    names.insert(to.clone(), file);
-                }
-            }
-            Self::Remove(path) => {
-                names.remove(path);
-            }
-        }
-    }
-}
-
-/// The disk: what a process sees of it, and what would be left of that.
-#[derive(Debug, Default)]
-struct State {
-    calls: usize,
-    fault: Option<(usize, Fault)>,
-    dead: bool,
-    /// Contents of files, and how much of each is synced.
-    files: Vec<(Vec<u8>, usize)>,
-    names: BTreeMap<PathBuf, usize>,
-    synced_names: BTreeMap<PathBuf, usize>,
-    /// Changes of names since the folders they touch were synced.
-    pending: Vec<Change>,
-    /// The index as its last commit left it.
-    index: Vec<u8>,
-    index_file: PathBuf,
-}
-
-#[derive(Clone, Debug)]
-struct Sim(Arc<Mutex<State>>);
-
-#[derive(Debug)]
-struct SimFile {
-    sim: Sim,
-    file: usize,
-}
-
-fn power() -> io::Error {
-    io::Error::other("the power is gone")
-}
-
-impl Sim {
-    /// Counts a call and carries it out, unless the fault is due.
-    fn call<T>(&self, action: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
-        let mut state = self.0.lock().expect("unpoisoned");
-        if state.dead {
-            return Err(power());
-        }
-        state.calls += 1;
-        match state.fault.filter(|(at, _)| *at == state.calls).map(|(_, fault)| fault) {
-            None => action(&mut state),
-            Some(Fault::Fail(kind)) => Err(kind.into()),
-            Some(Fault::CutBefore) => {
-                state.dead = true;
-                Err(power())
-            }
-            Some(Fault::CutAfter) => {
-                action(&mut state)?;
-                state.dead = true;
-                Err(power())
-            }
-        }
-    }
-
-    fn calls(&self) -> usize {
-        self.0.lock().expect("unpoisoned").calls
-    }
-
-    fn is_dead(&self) -> bool {
-        self.0.lock().expect("unpoisoned").dead
-    }
-
-    /// Puts what a power cut leaves into a fresh folder: all that was synced, and as much of the rest as chance has
-    /// it.
-    fn leave(&self, from: &Path, to: &Path, random: &mut Random) {
-        let state = self.0.lock().expect("unpoisoned");
-        let mut names = state.synced_names.clone();
-        for change in &state.pending {
-            if !state.dead || random.coin() {
-                change.apply(&mut names);
-            }
-        }
-        drop(Layout::open(to).expect("a fresh store"));
-        fs::write(to.join("index").join("data.mdb"), &state.index).expect("written");
-        for (path, file) in names {
-            let (content, synced) = &state.files[file];
-            let mut content = content.clone();
-            if state.dead && *synced < content.len() {
-                // Torn: some of what was not synced is missing, and some is what was there before.
-                let keep = synced + random.below(content.len() - synced + 1);
-                content[*synced..keep].fill(0);
-                content.truncate(keep);
-            }
-            let place = to.join(path.strip_prefix(from).expect("below the store"));
-            fs::write(place, content).expect("written");
-        }
-    }
-}
-
-impl Medium for Sim {
-    fn create(&self, _: &Path, _: &str) -> io::Result<Box<dyn NewFile>> {
-        let sim = self.clone();
-        self.call(move |state| {
-            state.files.push((Vec::new(), 0));
-            let file = SimFile { sim, file: state.files.len() - 1 };
-            Ok(Box::new(file) as Box<dyn NewFile>)
-        })
-    }
-
-    fn open(&self, path: &Path) -> io::Result<File> {
-        let state = self.0.lock().expect("unpoisoned");
-        let file = state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
-        let copy = scratch().join(format!("open-{}", unique()));
-        fs::write(&copy, &state.files[*file].0)?;
-        let opened = File::open(&copy);
-        fs::remove_file(copy)?;
-        opened
-    }
-
-    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        self.call(|state| {
-            if !state.names.contains_key(from) {
-                return Err(io::ErrorKind::NotFound.into());
-            }
-            let change = Change::Rename(from.to_owned(), to.to_owned());
-            change.apply(&mut state.names);
-            state.pending.push(change);
-            Ok(())
-        })
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.call(|state| {
-            let change = Change::Remove(path.to_owned());
-            change.apply(&mut state.names);
-            state.pending.push(change);
-            Ok(())
-        })
-    }
-
-    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
-        self.call(|state| {
-            for change in state.pending.extract_if(.., |change| change.touches(folder)) {
-                change.apply(&mut state.synced_names);
-            }
-            Ok(())
-        })
-    }
-
-    fn names(&self, folder: &Path) -> io::Result<Vec<String>> {
-        let state = self.0.lock().expect("unpoisoned");
-        let within = state.names.keys().filter(|path| path.parent() == Some(folder));
-        Ok(within.filter_map(|path| Some(path.file_name()?.to_str()?.to_owned())).collect())
-    }
-
-    fn is_full(&self, _: &Path) -> bool {
-        false
-    }
-
-    fn commit(&self, commit: Box<dyn FnOnce() -> Result<(), Error> + '_>) -> Result<(), Error> {
-        let committed = self.call(|state| {
-            commit().map_err(|error| io::Error::other(error.to_string()))?;
-            state.index = fs::read(&state.index_file)?;
-            Ok(())
-        });
-        Ok(committed?)
-    }
-}
-
-impl NewFile for SimFile {
-    fn append(&mut self, data: &[Bytes]) -> io::Result<()> {
-        self.sim.call(|state| {
-            state.files[self.file].0.extend(data.concat());
-            Ok(())
-        })
-    }
-
-    fn sync(&mut self) -> io::Result<()> {
-        self.sim.call(|state| {
-            let (content, synced) = &mut state.files[self.file];
-            *synced = content.len();
-            Ok(())
-        })
-    }
-
-    fn syncer(&self) -> io::Result<Box<dyn Syncer>> {
-        Ok(Box::new(SimFile { sim: self.sim.clone(), file: self.file }))
-    }
-
-    fn link(&mut self, path: &Path) -> io::Result<()> {
-        self.sim.call(|state| {
-            let change = Change::Link(path.to_owned(), self.file);
-            change.apply(&mut state.names);
-            state.pending.push(change);
-            Ok(())
-        })
-    }
-}
-
-impl Syncer for SimFile {
-    fn sync(&mut self) -> io::Result<()> {
-        NewFile::sync(self)
-    }
-}
-
 fn unique() -> usize {
     static NUMBER: AtomicUsize = AtomicUsize::new(0);
     NUMBER.fetch_add(1, Ordering::Relaxed)
@@ -297,7 +67,7 @@ fn scratch() -> PathBuf {
 }
 
 fn settings(directory: &Path) -> Settings {
-    Settings { directory: directory.to_owned(), inline_bytes_max: 1000 }
+    Settings { inline_bytes_max: 1000, ..Settings::of(directory.to_owned()) }
 }
 
 fn bucket(number: usize) -> BucketName {
@@ -314,16 +84,48 @@ fn now() -> Timestamp {
 
 const KEYS: usize = 4;
 
-/// What a store should hold: for each bucket that exists, the body of each key.
-type Model = BTreeMap<usize, HashMap<usize, Vec<u8>>>;
+/// A version as it should be: whether it is `null`, its tag, and its body unless it is a delete marker.
+type Kept = (bool, usize, Option<Vec<u8>>);
+
+/// What a bucket should hold: the versions of each key, the newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Held {
+    versioning: Versioning,
+    keys: BTreeMap<usize, Vec<Kept>>,
+}
+
+/// What a store should hold.
+type Model = BTreeMap<usize, Held>;
+
+impl Held {
+    fn write(&mut self, key: usize, tag: usize, body: Option<Vec<u8>>) {
+        let versions = self.keys.entry(key).or_default();
+        if self.versioning != Versioning::Enabled {
+            versions.retain(|(null, _, _)| !null);
+        }
+        if self.versioning != Versioning::Off || body.is_some() {
+            versions.insert(0, (self.versioning != Versioning::Enabled, tag, body));
+        }
+        self.keys.retain(|_, versions| !versions.is_empty());
+    }
+
+    fn current(&self, key: usize) -> Option<(usize, Vec<u8>)> {
+        let (_, tag, body) = self.keys.get(&key)?.first()?;
+        body.clone().map(|body| (*tag, body))
+    }
+}
 
 /// One thing that a client asks for.
 #[derive(Clone, Debug)]
 enum Step {
     CreateBucket(usize),
     DeleteBucket(usize),
+    SetVersioning(usize, Versioning),
     Put(usize, usize, Vec<u8>),
     Delete(usize, usize),
+    /// The n-th version of a key, the newest being the first.
+    DeleteVersion(usize, usize, usize),
+    Tag(usize, usize, usize),
     Copy((usize, usize), (usize, usize)),
     /// A whole upload, completed or not.
     Upload(usize, usize, Vec<Vec<u8>>, bool),
@@ -332,12 +134,15 @@ enum Step {
 impl Step {
     fn random(random: &mut Random) -> Self {
         let (b, k) = (random.below(2), random.below(KEYS));
-        match random.below(12) {
+        match random.below(16) {
             0 => Self::CreateBucket(b),
             1 => Self::DeleteBucket(1),
-            2..=6 => Self::Put(b, k, body(random)),
-            7 => Self::Delete(b, k),
-            8 | 9 => Self::Copy((b, k), (random.below(2), random.below(KEYS))),
+            2 => Self::SetVersioning(b, [Versioning::Enabled, Versioning::Suspended][random.below(2)]),
+            3..=7 => Self::Put(b, k, body(random)),
+            8 => Self::Delete(b, k),
+            9 | 10 => Self::DeleteVersion(b, k, random.below(3)),
+            11 => Self::Tag(b, k, 1 + random.below(9)),
+            12 | 13 => Self::Copy((b, k), (random.below(2), random.below(KEYS))),
             _ => {
                 // Only the last part may be small, and large ones would be slow.
                 let parts = (0..1 + random.below(2)).map(|_| body(random)).take(1).collect();
@@ -348,28 +153,43 @@ impl Step {
 
     /// What it does to the model if it succeeds.
     fn apply(&self, model: &mut Model) {
-        let put = |model: &mut Model, b: usize, k: usize, body: Vec<u8>| {
-            if let Some(bucket) = model.get_mut(&b) {
-                bucket.insert(k, body);
+        let mut write = |b: &usize, k: &usize, tag: usize, body: Option<Vec<u8>>| {
+            if let Some(held) = model.get_mut(b) {
+                held.write(*k, tag, body);
             }
         };
         match self {
             Self::CreateBucket(b) => {
-                model.entry(*b).or_default();
+                let empty = Held { versioning: Versioning::Off, keys: BTreeMap::new() };
+                model.entry(*b).or_insert(empty);
             }
             Self::DeleteBucket(b) => {
                 model.remove(b);
             }
-            Self::Put(b, k, body) => put(model, *b, *k, body.clone()),
-            Self::Delete(b, k) => {
-                model.get_mut(b).map(|bucket| bucket.remove(k));
+            Self::SetVersioning(b, versioning) => {
+                model.get_mut(b).into_iter().for_each(|held| held.versioning = *versioning);
             }
-            Self::Copy((b, k), (to, at)) => {
-                if let Some(body) = model.get(b).and_then(|bucket| bucket.get(k)).cloned() {
-                    put(model, *to, *at, body);
+            Self::Put(b, k, body) => write(b, k, 0, Some(body.clone())),
+            Self::Delete(b, k) => write(b, k, 0, None),
+            Self::DeleteVersion(b, k, nth) => {
+                let Some(held) = model.get_mut(b) else { return };
+                if let Some(versions) = held.keys.get_mut(k).filter(|versions| *nth < versions.len()) {
+                    versions.remove(*nth);
+                }
+                held.keys.retain(|_, versions| !versions.is_empty());
+            }
+            Self::Tag(b, k, tag) => {
+                let versions = model.get_mut(b).and_then(|held| held.keys.get_mut(k));
+                if let Some((_, old, Some(_))) = versions.and_then(|versions| versions.first_mut()) {
+                    *old = *tag;
                 }
             }
-            Self::Upload(b, k, parts, true) => put(model, *b, *k, parts.concat()),
+            Self::Copy((b, k), (to, at)) => {
+                if let Some((tag, body)) = model.get(b).and_then(|held| held.current(*k)) {
+                    write_to(model, *to, *at, tag, body);
+                }
+            }
+            Self::Upload(b, k, parts, true) => write(b, k, 0, Some(parts.concat())),
             Self::Upload(_, _, _, false) => {}
         }
     }
@@ -378,22 +198,68 @@ impl Step {
         match self {
             Self::CreateBucket(b) => store.create_bucket(bucket(*b), "main".into(), now()).await,
             Self::DeleteBucket(b) => store.delete_bucket(bucket(*b)).await,
+            Self::SetVersioning(b, versioning) => store.set_versioning(bucket(*b), *versioning).await,
             Self::Put(b, k, body) => {
                 let received = receive(store, body, false)?;
-                let (b, k) = (bucket(*b), key(*k));
-                let put = store.put_object(b, k, received, Metadata::default(), WriteCondition::None, now());
-                put.await.map(|_| ())
+                store.put_object(new_object(*b, *k), received, now()).await.map(|_| ())
             }
-            Self::Delete(b, k) => store.delete_objects(bucket(*b), vec![key(*k)]).await,
+            Self::Delete(b, k) => delete(store, *b, *k, None).await,
+            Self::DeleteVersion(b, k, nth) => {
+                let versions = versions(store, *b)?;
+                let of_key = versions.iter().filter(|(name, _)| *name == key(*k).as_str());
+                match of_key.map(|(_, entry)| entry.version).nth(*nth) {
+                    Some(version) => delete(store, *b, *k, Some(version)).await,
+                    None => Ok(()),
+                }
+            }
+            Self::Tag(b, k, tag) => {
+                let tags = Tags::parse_header(&format!("tag={tag}")).expect("valid");
+                store.tag_object(object_name(*b, *k, None), tags).await.map(|_| ())
+            }
             Self::Copy((b, k), (to, at)) => {
-                let (from, to) = ((bucket(*b), key(*k)), (bucket(*to), key(*at)));
-                let keep = CopiedMetadata::Keep { storage_class: None };
-                let conditions = (Conditions::default(), WriteCondition::None);
-                store.copy_object(from, to, keep, conditions.0, conditions.1, now()).await.map(|_| ())
+                let copy = Copy {
+                    source: object_name(*b, *k, None),
+                    source_conditions: Conditions::default(),
+                    target: new_object(*to, *at),
+                    keep_metadata: true,
+                    keep_tags: true,
+                };
+                store.copy_object(copy, now()).await.map(|_| ())
             }
             Self::Upload(b, k, parts, complete) => upload(store, *b, *k, parts, *complete).await,
         }
     }
+}
+
+fn write_to(model: &mut Model, b: usize, k: usize, tag: usize, body: Vec<u8>) {
+    if let Some(held) = model.get_mut(&b) {
+        held.write(k, tag, Some(body));
+    }
+}
+
+fn object_name(b: usize, k: usize, version: Option<VersionId>) -> ObjectName {
+    ObjectName { bucket: bucket(b), key: key(k), version }
+}
+
+fn new_object(b: usize, k: usize) -> NewObject {
+    NewObject {
+        bucket: bucket(b),
+        key: key(k),
+        metadata: Metadata::default(),
+        tags: Tags::default(),
+        condition: WriteCondition::None,
+    }
+}
+
+async fn delete(store: &Store, b: usize, k: usize, version: Option<VersionId>) -> Result<(), Error> {
+    let deletion = Deletion { key: key(k), version, condition: WriteCondition::None };
+    store.delete_object(bucket(b), deletion, now()).await.map(|_| ())
+}
+
+/// All versions in a bucket.
+fn versions(store: &Store, b: usize) -> Result<Vec<(String, ListedVersion)>, Error> {
+    let selection = Selection { limit: 1000, ..Selection::default() };
+    Ok(store.versions(&bucket(b), &selection, None)?.entries)
 }
 
 /// A body, inline or not.
@@ -423,6 +289,7 @@ async fn upload(store: &Store, b: usize, k: usize, parts: &[Vec<u8>], complete: 
         id: UploadId::from_bytes(id),
         initiated: now(),
         metadata: Metadata::default(),
+        tags: Tags::default(),
         checksum: None,
         initiator: "main".into(),
     };
@@ -447,7 +314,13 @@ async fn upload(store: &Store, b: usize, k: usize, parts: &[Vec<u8>], complete: 
 fn workload(seed: u64) -> Vec<Step> {
     let mut random = Random(seed);
     let steps = (0..14).map(|_| Step::random(&mut random)).collect::<Vec<_>>();
-    [vec![Step::CreateBucket(0), Step::CreateBucket(1)], steps].concat()
+    // In half of them one bucket keeps versions from the begin.
+    let versioning = if random.coin() { Versioning::Enabled } else { Versioning::Off };
+    let begin = match versioning {
+        Versioning::Off => vec![Step::CreateBucket(0), Step::CreateBucket(1)],
+        on => vec![Step::CreateBucket(0), Step::SetVersioning(0, on)],
+    };
+    [begin, steps].concat()
 }
 
 /// Whether an error is the store's answer to a request that makes no sense, and so changes nothing.
@@ -465,7 +338,8 @@ struct Outcome {
 /// Runs a workload up to its fault. Steps are taken one by one, or the last of each pair beside the first.
 fn run(steps: &[Step], fault: Option<(usize, Fault)>, paired: bool) -> Outcome {
     let folder = scratch().join(format!("presigned-crash-{}-{}", std::process::id(), unique()));
-    let state = State { index_file: folder.join("index").join("data.mdb"), ..State::default() };
+    let mut state = State::default();
+    state.index_file = folder.join("index").join("data.mdb");
     let sim = Sim(Arc::new(Mutex::new(state)));
     let store = Store::open_on(settings(&folder), Arc::new(sim.clone())).expect("opens");
     // Opening commits the tables, past the medium.
@@ -541,35 +415,50 @@ fn check(outcome: &Outcome, random: &mut Random, what: &str) {
 fn contents(store: &Store, what: &str) -> Model {
     let mut model = Model::new();
     for b in 0..2 {
-        if store.bucket(&bucket(b)).is_err() {
+        let Ok(Bucket { versioning, .. }) = store.bucket(&bucket(b)) else {
             continue;
-        }
-        let bodies = model.entry(b).or_default();
-        for k in 0..KEYS {
-            let object = match store.object(&bucket(b), &key(k)) {
-                Ok(object) => object,
-                Err(Error::NoSuchKey) => continue,
-                Err(error) => panic!("{what}: {error}"),
-            };
-            let mut body = Vec::new();
-            match object.content {
-                Content::Inline(bytes) => body.extend_from_slice(&bytes),
-                Content::Blobs(pinned) => {
-                    let mut reader = store.reader(pinned, 0, object.size);
-                    while let Some(window) = reader.next_window().unwrap_or_else(|e| panic!("{what}: {e}")) {
-                        body.extend_from_slice(&window);
-                    }
-                }
+        };
+        let held = model.entry(b).or_insert(Held { versioning, keys: BTreeMap::new() });
+        for (name, entry) in versions(store, b).unwrap_or_else(|error| panic!("{what}: {error}")) {
+            let k = name.trim_start_matches("key").parse().expect("a key of ours");
+            let kept = held.keys.entry(k).or_default();
+            assert_eq!(entry.is_latest, kept.is_empty(), "{what}: latest of {name}");
+            let null = entry.version == VersionId::NULL;
+            let named = store.object(&object_name(b, k, Some(entry.version)));
+            let current = store.object(&object_name(b, k, None));
+            if entry.is_latest {
+                assert_eq!(current.is_ok(), entry.object.is_some(), "{what}: current of {name}");
             }
-            let mut digester = BodyProof::digester(Algorithm::Crc64Nvme);
-            digester.update(&body);
-            let proof = digester.finish();
-            let stored = object.checksum.map(|checksum| checksum.value);
-            assert_eq!(stored.as_ref(), proof.checksum(), "{what}: checksum of key{k}");
-            bodies.insert(k, body);
+            if entry.object.is_none() {
+                assert!(matches!(named, Err(Error::DeleteMarker { named: true, .. })), "{what}: {name}");
+                kept.push((null, 0, None));
+                continue;
+            }
+            let object = named.unwrap_or_else(|error| panic!("{what}: {error}"));
+            let tag = object.tags.entries().first().map_or(0, |(_, tag)| tag.parse().expect("a tag of ours"));
+            kept.push((null, tag, Some(read(store, object, what))));
         }
     }
     model
+}
+
+/// The body of an object, held against its checksum.
+fn read(store: &Store, object: Object, what: &str) -> Vec<u8> {
+    let mut body = Vec::new();
+    match object.content {
+        Content::Inline(bytes) => body.extend_from_slice(&bytes),
+        Content::Blobs(pinned) => {
+            let mut reader = store.reader(pinned, 0, object.size);
+            while let Some(window) = reader.next_window().unwrap_or_else(|e| panic!("{what}: {e}")) {
+                body.extend_from_slice(&window);
+            }
+        }
+    }
+    let mut digester = BodyProof::digester(Algorithm::Crc64Nvme);
+    digester.update(&body);
+    let stored = object.checksum.map(|checksum| checksum.value);
+    assert_eq!(stored.as_ref(), digester.finish().checksum(), "{what}: a checksum");
+    body
 }
 
 fn number(variable: &str, default: u64) -> u64 {

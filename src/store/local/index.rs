@@ -3,15 +3,21 @@
 //! | table | key | value |
 //! | --- | --- | --- |
 //! | `buckets` | name | [`BucketRecord`] |
-//! | `objects` | bucket id (4 bytes), key | [`ObjectRecord`] and an inline body |
+//! | `objects` | bucket id (4 bytes), key | the current version, if it is an object: [`ObjectRecord`] and an inline body |
+//! | `versions` | bucket id, key, NUL, position (16 bytes) | every other version: see [`versions`](super::versions) |
+//! | `nulls` | bucket id, key | the position of the version `null`, if it is not the current one |
+//! | `usage` | bucket id | [`UsageRecord`] |
+//! | `settings` | bucket id, name | what is configured of a bucket, as its module writes it |
 //! | `uploads` | bucket id, key, NUL, upload id (16 bytes) | `UploadRecord` |
 //! | `parts` | upload id, part number (2 bytes) | `PartRecord` |
 //! | `blobs` | blob id (16 bytes) | [`BlobRecord`]: every blob that a record refers to |
 //! | `garbage` | blob id | nothing: blobs whose files are to be removed |
+//! | `damaged` | blob id | nothing: blobs whose bytes are not what was stored |
 //! | `counters` | name | a number |
 //!
 //! Numbers in keys are big-endian, so that byte order is their order.
 
+use std::collections::HashMap;
 use std::ops::Bound;
 use std::path::Path;
 
@@ -19,7 +25,9 @@ use heed::types::Bytes as Raw;
 use heed::{Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithTls};
 
 use super::layout::BlobId;
-use super::record::{BlobRecord, BucketRecord, ObjectRecord, Segment, decode, encode};
+use super::record::{
+    BlobRecord, BucketRecord, ObjectRecord, Segment, StoredChecksum, UsageRecord, decode, encode,
+};
 use crate::s3::name::{BucketName, ObjectKey, PartNumber, UploadId};
 use crate::store::Error;
 
@@ -49,10 +57,15 @@ pub(super) struct Index {
     environment: Env<WithTls>,
     pub buckets: Table,
     pub objects: Table,
+    pub versions: Table,
+    pub nulls: Table,
+    pub usage: Table,
+    pub settings: Table,
     pub uploads: Table,
     pub parts: Table,
     pub blobs: Table,
     pub garbage: Table,
+    pub damaged: Table,
     counters: Table,
 }
 
@@ -72,10 +85,15 @@ impl Index {
         let index = Self {
             buckets: table("buckets")?,
             objects: table("objects")?,
+            versions: table("versions")?,
+            nulls: table("nulls")?,
+            usage: table("usage")?,
+            settings: table("settings")?,
             uploads: table("uploads")?,
             parts: table("parts")?,
             blobs: table("blobs")?,
             garbage: table("garbage")?,
+            damaged: table("damaged")?,
             counters: table("counters")?,
             environment: environment.clone(),
         };
@@ -99,6 +117,7 @@ impl Index {
             raw: self.environment.write_txn()?,
             published: Vec::new(),
             released: Vec::new(),
+            usage: HashMap::new(),
         })
     }
 
@@ -113,6 +132,24 @@ impl Index {
             Some(value) => decode(value),
             None => Err(Error::NoSuchBucket),
         }
+    }
+
+    /// Refuses a body of which it is known that its bytes are no longer what was stored.
+    pub(super) fn check_undamaged(&self, transaction: &RoTxn<'_>, segments: &[Segment]) -> Result<(), Error> {
+        if self.damaged.is_empty(transaction)? {
+            return Ok(());
+        }
+        for segment in segments {
+            if self.damaged.get(transaction, &segment.blob().0)?.is_some() {
+                return Err(Error::Damaged);
+            }
+        }
+        Ok(())
+    }
+
+    /// What a bucket held when the transaction began.
+    pub(super) fn usage(&self, transaction: &RoTxn<'_>, bucket: u32) -> Result<UsageRecord, Error> {
+        self.usage.get(transaction, &bucket.to_be_bytes())?.map_or_else(|| Ok(UsageRecord::default()), decode)
     }
 }
 
@@ -156,6 +193,8 @@ pub(super) struct Transaction<'i> {
     pub published: Vec<BlobId>,
     /// Blobs to which no record refers any longer.
     pub released: Vec<BlobId>,
+    /// By how much the versions and the bytes of buckets have changed; written at the end, once for all changes.
+    usage: HashMap<u32, (i64, i64)>,
 }
 
 impl Transaction<'_> {
@@ -165,16 +204,17 @@ impl Transaction<'_> {
     }
 
     /// The next value of a counter, from 1.
-    pub(super) fn next(&mut self, counter: &str) -> Result<u32, Error> {
+    pub(super) fn next(&mut self, counter: &str) -> Result<u64, Error> {
         let last = self.index.counters.get(&self.raw, counter.as_bytes())?;
-        let last = last.and_then(|value| value.try_into().ok()).map_or(0, u32::from_be_bytes);
-        let next =
-            last.checked_add(1).ok_or_else(|| Error::Index(format!("counter {counter} is used up")))?;
+        // Version 1 of the format had 4 bytes here.
+        let last =
+            last.map_or(0, |value| value.iter().fold(0_u64, |all, byte| (all << 8) | u64::from(*byte)));
+        let next = last + 1;
         self.index.counters.put(&mut self.raw, counter.as_bytes(), &next.to_be_bytes())?;
         Ok(next)
     }
 
-    /// The object under this key of the table.
+    /// The current version under this key of the table, if it is an object.
     pub(super) fn object(&self, key: &[u8]) -> Result<Option<(ObjectRecord, Vec<u8>)>, Error> {
         let value = self.index.objects.get(&self.raw, key)?;
         let decoded = value.map(ObjectRecord::decode).transpose()?;
@@ -189,11 +229,12 @@ impl Transaction<'_> {
         inline: &[u8],
     ) -> Result<(), Error> {
         self.release_object(key)?;
+        self.count(key, 1, record.head.size);
         let value = record.encode(inline)?;
         Ok(self.index.objects.put(&mut self.raw, key, &value)?)
     }
 
-    /// Removes an object; `false` if there was none.
+    /// Removes the current version; `false` if there was none.
     pub(super) fn remove_object(&mut self, key: &[u8]) -> Result<bool, Error> {
         self.release_object(key)?;
         Ok(self.index.objects.delete(&mut self.raw, key)?)
@@ -204,12 +245,64 @@ impl Transaction<'_> {
             return Ok(());
         };
         let (record, _) = ObjectRecord::decode(value)?;
+        self.discount(key, 1, record.head.size);
         self.release(record.segments())
     }
 
+    /// Adds to what the bucket holds whose id `key` begins with.
+    pub(super) fn count(&mut self, key: &[u8], versions: i64, bytes: u64) {
+        if let Some((bucket, _)) = key.split_first_chunk() {
+            let (all, size) = self.usage.entry(u32::from_be_bytes(*bucket)).or_default();
+            *all += versions;
+            *size = size.wrapping_add_unsigned(bytes);
+        }
+    }
+
+    /// Takes from it.
+    pub(super) fn discount(&mut self, key: &[u8], versions: i64, bytes: u64) {
+        if let Some((bucket, _)) = key.split_first_chunk() {
+            let (all, size) = self.usage.entry(u32::from_be_bytes(*bucket)).or_default();
+            *all -= versions;
+            *size = size.wrapping_sub_unsigned(bytes);
+        }
+    }
+
+    /// What a bucket holds by now.
+    pub(super) fn usage(&self, bucket: u32) -> Result<UsageRecord, Error> {
+        let stored = self.index.usage(&self.raw, bucket)?;
+        let (versions, bytes) = self.usage.get(&bucket).copied().unwrap_or_default();
+        Ok(UsageRecord {
+            versions: stored.versions.saturating_add_signed(versions),
+            bytes: stored.bytes.saturating_add_signed(bytes),
+        })
+    }
+
+    /// Forgets what was counted of a bucket that goes.
+    pub(super) fn forget_usage(&mut self, bucket: u32) -> Result<(), Error> {
+        self.usage.remove(&bucket);
+        self.index.usage.delete(&mut self.raw, &bucket.to_be_bytes())?;
+        Ok(())
+    }
+
+    /// Writes what was counted. The last step before the commit.
+    pub(super) fn write_usage(&mut self) -> Result<(), Error> {
+        let changed: Vec<u32> = self.usage.keys().copied().collect();
+        for bucket in changed {
+            let value = encode(&self.usage(bucket)?)?;
+            self.index.usage.put(&mut self.raw, &bucket.to_be_bytes(), &value)?;
+        }
+        self.usage.clear();
+        Ok(())
+    }
+
     /// Counts a new blob, with one reference.
-    pub(super) fn publish(&mut self, blob: BlobId, size: u64) -> Result<(), Error> {
-        self.put_blob(blob, BlobRecord { references: 1, size })?;
+    pub(super) fn publish(
+        &mut self,
+        blob: BlobId,
+        size: u64,
+        checksum: Option<StoredChecksum>,
+    ) -> Result<(), Error> {
+        self.put_blob(blob, &BlobRecord { references: 1, size, checksum })?;
         self.published.push(blob);
         Ok(())
     }
@@ -217,10 +310,11 @@ impl Transaction<'_> {
     /// Counts one more reference to each of these segments.
     pub(super) fn retain(&mut self, segments: &[Segment]) -> Result<(), Error> {
         for segment in segments {
-            let record = self.blob(segment.blob())?.ok_or_else(|| {
+            let mut record = self.blob(segment.blob())?.ok_or_else(|| {
                 Error::Index(format!("blob {} is referred to but not counted", segment.blob()))
             })?;
-            self.put_blob(segment.blob(), BlobRecord { references: record.references + 1, ..record })?;
+            record.references += 1;
+            self.put_blob(segment.blob(), &record)?;
         }
         Ok(())
     }
@@ -229,19 +323,20 @@ impl Transaction<'_> {
     pub(super) fn release(&mut self, segments: &[Segment]) -> Result<(), Error> {
         for segment in segments {
             let blob = segment.blob();
-            let Some(record) = self.blob(blob)? else {
+            let Some(mut record) = self.blob(blob)? else {
                 // Damage, but none that letting go would make worse, and others wait for this commit.
                 tracing::error!(%blob, "a blob was referred to but not counted");
                 continue;
             };
-            match record.references.checked_sub(1) {
-                None | Some(0) => {
-                    self.index.blobs.delete(&mut self.raw, &blob.0)?;
-                    self.index.garbage.put(&mut self.raw, &blob.0, &[])?;
-                    self.released.push(blob);
-                }
-                Some(references) => self.put_blob(blob, BlobRecord { references, ..record })?,
+            record.references = record.references.saturating_sub(1);
+            if record.references > 0 {
+                self.put_blob(blob, &record)?;
+                continue;
             }
+            self.index.blobs.delete(&mut self.raw, &blob.0)?;
+            self.index.damaged.delete(&mut self.raw, &blob.0)?;
+            self.index.garbage.put(&mut self.raw, &blob.0, &[])?;
+            self.released.push(blob);
         }
         Ok(())
     }
@@ -274,8 +369,8 @@ impl Transaction<'_> {
         self.index.blobs.get(&self.raw, &blob.0)?.map(decode).transpose()
     }
 
-    fn put_blob(&mut self, blob: BlobId, record: BlobRecord) -> Result<(), Error> {
-        let value = encode(&record)?;
+    fn put_blob(&mut self, blob: BlobId, record: &BlobRecord) -> Result<(), Error> {
+        let value = encode(record)?;
         Ok(self.index.blobs.put(&mut self.raw, &blob.0, &value)?)
     }
 }

@@ -18,8 +18,10 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::s3::name::{hex_decode, hex_encode};
 
-/// The text of `format` that this version reads and writes.
-const FORMAT: &str = "presigned store 1\n";
+/// The text of `format` that this version writes.
+const FORMAT: &str = "presigned store 2\n";
+/// The text of the format before it, which a start brings up to date.
+const FORMER_FORMAT: &str = "presigned store 1\n";
 /// What may stand in a directory that is to become a store.
 const OWN_NAMES: [&str; 7] =
     ["lock", "index", "incoming", "blobs", "format.new", "credentials.toml", "lost+found"];
@@ -94,7 +96,7 @@ impl Layout {
         fs::create_dir_all(root).map_err(fail)?;
         let layout = Self { root: root.to_owned() };
         match fs::read_to_string(layout.format()) {
-            Ok(format) if format == FORMAT => {}
+            Ok(format) if format == FORMAT || format == FORMER_FORMAT => {}
             Ok(format) => {
                 return Err(OpenError::UnknownFormat(root.to_owned(), format.trim().to_owned()));
             }
@@ -137,18 +139,28 @@ impl Layout {
         for shard in 0..=u8::MAX {
             fs::create_dir_all(self.blobs().join(hex_encode(&[shard])))?;
         }
-        let new = self.root.join("format.new");
-        let mut file = File::create(&new)?;
-        file.write_all(FORMAT.as_bytes())?;
-        file.sync_all()?;
         File::open(self.blobs())?.sync_all()?;
-        fs::rename(new, self.format())?;
-        File::open(&self.root)?.sync_all()?;
+        self.write_format()?;
         // The directory itself may be as new as what is in it.
         match fs::canonicalize(&self.root)?.parent() {
             Some(parent) => File::open(parent)?.sync_all(),
             None => Ok(()),
         }
+    }
+
+    /// Whether the store is of the former format.
+    pub(super) fn is_former(&self) -> io::Result<bool> {
+        Ok(fs::read_to_string(self.format())? == FORMER_FORMAT)
+    }
+
+    /// Makes the store one of today's format, durably.
+    pub(super) fn write_format(&self) -> io::Result<()> {
+        let new = self.root.join("format.new");
+        let mut file = File::create(&new)?;
+        file.write_all(FORMAT.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(new, self.format())?;
+        File::open(&self.root)?.sync_all()
     }
 
     fn format(&self) -> PathBuf {

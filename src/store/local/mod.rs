@@ -7,11 +7,14 @@
 //! leaves the old object or the new one, and [`check`] clears up what was under way. `format.md` beside this file
 //! has the layout and the argument.
 
+mod audit;
 mod blob;
+mod buckets;
 mod check;
 mod commit;
 #[cfg(test)]
 mod crash;
+mod first;
 mod index;
 mod layout;
 mod medium;
@@ -21,15 +24,18 @@ mod reclaim;
 mod record;
 #[cfg(test)]
 mod tests;
+mod versions;
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
+pub use audit::{Problem, Report};
 pub use blob::{BlobReader, Flush, Pinned, Received, Writer};
-pub use check::{Problem, Report};
+pub use buckets::Setting;
 pub use layout::OpenError;
 pub use multipart::{COMPLETED_BYTES_MAX, PART_BYTES_MIN};
 
@@ -40,6 +46,7 @@ use layout::Layout;
 use medium::{Disk, Medium};
 
 use super::Error;
+use crate::s3::name::BucketName;
 
 /// How the engine works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,11 +55,18 @@ pub struct Settings {
     pub directory: PathBuf,
     /// Bodies up to this size go into the index; 0 gives every body a file.
     pub inline_bytes_max: u64,
+    /// Most bytes that buckets may hold, with all versions and unfinished uploads; none if not named.
+    pub quotas: BTreeMap<BucketName, u64>,
 }
 
 impl Settings {
     /// The inline limit where none is set.
     pub const INLINE_BYTES_DEFAULT: u64 = 16 * 1024;
+
+    /// The settings of a store of which only the directory is known.
+    pub fn of(directory: PathBuf) -> Self {
+        Self { directory, inline_bytes_max: Self::INLINE_BYTES_DEFAULT, quotas: BTreeMap::new() }
+    }
 }
 
 /// An open store. Cloning gives another handle to it; it closes with the last.
@@ -89,6 +103,7 @@ impl Store {
         let (layout, lock) = Layout::open(&settings.directory)?;
         let fail = |error: Error| OpenError::Index(settings.directory.clone(), error.to_string());
         let index = Index::open(&layout.index()).map_err(|error| fail(error.into()))?;
+        check::upgrade(&index, &layout).map_err(fail)?;
         let garbage = check::recover(&index, &layout, medium.as_ref()).map_err(fail)?;
         let pins = Pins::default();
         let (reclaim, receiver) = channel();
@@ -127,12 +142,13 @@ impl Store {
         let (layout, _lock) = Layout::open(&settings.directory)?;
         let fail = |error: Error| OpenError::Index(settings.directory.clone(), error.to_string());
         let index = Index::open(&layout.index()).map_err(|error| fail(error.into()))?;
-        let report = check::audit(&index, &layout).map_err(fail)?;
+        check::upgrade(&index, &layout).map_err(fail)?;
+        let report = audit::audit(&index, &layout).map_err(fail)?;
         if !repair || report.problems.is_empty() {
             return Ok(report);
         }
-        check::repair(&index, &layout, &Disk, &report).map_err(fail)?;
-        let left = check::audit(&index, &layout).map_err(fail)?;
+        audit::repair(&index, &layout, &Disk, &report).map_err(fail)?;
+        let left = audit::audit(&index, &layout).map_err(fail)?;
         Ok(Report { mended: report.problems.len().saturating_sub(left.problems.len()), ..left })
     }
 
@@ -155,6 +171,10 @@ impl Store {
     pub fn reader(&self, body: Pinned, offset: u64, length: u64) -> BlobReader {
         let engine = &self.engine;
         BlobReader::new(engine.layout.clone(), Arc::clone(&engine.medium), body, offset, length)
+    }
+
+    fn index(&self) -> &Index {
+        &self.engine.index
     }
 
     fn committer(&self) -> &Committer {

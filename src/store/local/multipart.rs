@@ -7,7 +7,8 @@ use super::blob::{NewContent, Pinned, Received};
 use super::index::{Row, Transaction, object_key, parse_upload_key, part_key, prefixed, upload_key};
 use super::objects::{Rows, written};
 use super::record::{
-    Head, ObjectRecord, PartRecord, Segment, StoredBody, UploadRecord, decode, encode, slice,
+    Head, ObjectRecord, PartRecord, Segment, StoredBody, StoredChecksum, StoredPart, UploadRecord, decode,
+    encode, slice,
 };
 use crate::auth::BodyProof;
 use crate::clock::Timestamp;
@@ -31,7 +32,8 @@ impl Store {
         let change = move |transaction: &mut Transaction<'_>| {
             let bucket = transaction.bucket(&name)?.id;
             let key = upload_key(bucket, &upload.key, &upload.id);
-            let value = encode(&UploadRecord::new(&upload))?;
+            let replaces = transaction.object(&object_key(bucket, &upload.key))?.is_some();
+            let value = encode(&UploadRecord::new(&upload, replaces))?;
             transaction.index.uploads.put(&mut transaction.raw, &key, &value)?;
             Ok(upload.id)
         };
@@ -68,10 +70,13 @@ impl Store {
             return Err(Error::Index("a part was taken in without a blob".to_owned()));
         };
         let blob_id = blob.id();
+        let quota = self.quota(&upload.bucket);
         let change = move |transaction: &mut Transaction<'_>| {
-            transaction.upload(&upload)?;
-            transaction.publish(blob_id, part.size)?;
-            transaction.replace_part(&upload.id, &part, vec![Segment::new(blob_id, 0, part.size)])?;
+            let (upload_key, _) = transaction.upload(&upload)?;
+            transaction.check_quota(&transaction.bucket(&upload.bucket)?, None, quota, part.size)?;
+            transaction.publish(blob_id, part.size, part.checksum.as_ref().map(StoredChecksum::of))?;
+            let segments = vec![Segment::new(blob_id, 0, part.size)];
+            transaction.replace_part(&upload_key, &upload.id, &part, segments)?;
             Ok(part)
         };
         self.committer().commit(Some(blob), change).await
@@ -90,14 +95,16 @@ impl Store {
         now: Timestamp,
     ) -> Result<Part, Error> {
         let part = new_part(number, &proof, now);
+        let quota = self.quota(&upload.bucket);
         let change = move |transaction: &mut Transaction<'_>| {
-            transaction.upload(&upload)?;
+            let (upload_key, _) = transaction.upload(&upload)?;
+            transaction.check_quota(&transaction.bucket(&upload.bucket)?, None, quota, part.size)?;
             let segments = slice(source.segments(), offset, part.size);
             if !transaction.holds(&segments)? {
                 return Err(Error::Conflict);
             }
             transaction.retain(&segments)?;
-            transaction.replace_part(&upload.id, &part, segments)?;
+            transaction.replace_part(&upload_key, &upload.id, &part, segments)?;
             Ok(part)
         };
         self.committer().commit(None, change).await
@@ -118,23 +125,27 @@ impl Store {
         let change = move |transaction: &mut Transaction<'_>| {
             let (upload_key, record) = transaction.upload(&upload)?;
             let UploadName { bucket, key, id } = upload;
+            let replaces = record.replaces;
             let upload = record.upload(key.clone(), id);
             let parts = transaction.named_parts(&id, &completion)?;
-            let table_key = object_key(transaction.bucket(&bucket)?.id, &key);
+            let bucket = transaction.bucket(&bucket)?;
+            let table_key = object_key(bucket.id, &key);
             let checksum = combined_checksum(&parts, upload.checksum, &completion)?;
             check_checksum(checksum, &completion)?;
             transaction.check_condition(&table_key, &condition)?;
+            transaction.check_unchanged(&table_key, &condition, replaces, upload.initiated)?;
             let record = completed(&parts, &upload, checksum, now)?;
             // The references of the named parts pass to the object; the rest is released.
             for (number, part) in transaction.parts(&id)? {
                 if parts.binary_search_by_key(&number, |(named, _)| named.number).is_err() {
                     transaction.release(&part.segments)?;
                 }
+                transaction.discount(&upload_key, 0, part.size);
                 transaction.index.parts.delete(&mut transaction.raw, &part_key(&id, number))?;
             }
             transaction.index.uploads.delete(&mut transaction.raw, &upload_key)?;
-            transaction.replace_object(&table_key, &record, &[])?;
-            Ok(written(&record.head))
+            let record = transaction.write_version(&bucket, &table_key, record, &[])?;
+            Ok(written(&bucket, &record.head))
         };
         self.committer().commit(None, change).await
     }
@@ -212,12 +223,20 @@ impl Transaction<'_> {
         Ok(parts)
     }
 
-    fn replace_part(&mut self, id: &UploadId, part: &Part, segments: Vec<Segment>) -> Result<(), Error> {
+    fn replace_part(
+        &mut self,
+        upload_key: &[u8],
+        id: &UploadId,
+        part: &Part,
+        segments: Vec<Segment>,
+    ) -> Result<(), Error> {
         let key = part_key(id, part.number);
         let old: Option<PartRecord> = self.index.parts.get(&self.raw, &key)?.map(decode).transpose()?;
         if let Some(old) = old {
+            self.discount(upload_key, 0, old.size);
             self.release(&old.segments)?;
         }
+        self.count(upload_key, 0, part.size);
         let value = encode(&PartRecord::new(part, segments))?;
         Ok(self.index.parts.put(&mut self.raw, &key, &value)?)
     }
@@ -261,6 +280,25 @@ impl Transaction<'_> {
         }
     }
 
+    /// Refuses a completion with a condition if what the condition is about came or went since the start, as S3 does.
+    fn check_unchanged(
+        &self,
+        key: &[u8],
+        condition: &WriteCondition,
+        replaces: bool,
+        initiated: Timestamp,
+    ) -> Result<(), Error> {
+        match (condition, self.object(key)?) {
+            (WriteCondition::Absent, None) if replaces => Err(Error::ConditionConflict("If-None-Match")),
+            (WriteCondition::Tagged(_) | WriteCondition::Present, Some((record, _)))
+                if record.head.modified() > initiated =>
+            {
+                Err(Error::ConditionConflict("If-Match"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Removes every upload of a bucket.
     pub(super) fn remove_uploads(&mut self, bucket: u32) -> Result<(), Error> {
         let prefix = prefixed(bucket, b"");
@@ -276,6 +314,7 @@ impl Transaction<'_> {
     fn remove_upload(&mut self, table_key: &[u8], id: &UploadId) -> Result<(), Error> {
         for (number, part) in self.parts(id)? {
             self.release(&part.segments)?;
+            self.discount(table_key, 0, part.size);
             self.index.parts.delete(&mut self.raw, &part_key(id, number))?;
         }
         self.index.uploads.delete(&mut self.raw, table_key)?;
@@ -310,12 +349,15 @@ fn completed(
         digests.update(record.part(named.number).etag.md5());
     }
     let count = u16::try_from(parts.len()).map_err(|_| Error::InvalidPartOrder)?;
-    let part_sizes: Vec<u64> = parts.iter().map(|(_, record)| record.size).collect();
+    let size = parts.iter().map(|(_, record)| record.size).sum();
+    let stored =
+        |(_, record): &(_, PartRecord)| StoredPart { size: record.size, checksum: record.checksum.clone() };
     let etag = ETag::multipart(digests.finalize(), count);
     Ok(ObjectRecord {
-        head: Head::new(now, part_sizes.iter().sum(), etag, checksum, &upload.metadata),
+        head: Head::new(now, size, etag, checksum, &upload.metadata),
         metadata: upload.metadata.entries().to_vec(),
-        part_sizes,
+        parts: parts.iter().map(stored).collect(),
+        tags: upload.tags.entries().to_vec(),
         body: StoredBody::Segments(
             parts.iter().flat_map(|(_, record)| record.segments.iter().copied()).collect(),
         ),

@@ -1,104 +1,55 @@
-//! Buckets and objects: what the store does with them.
+//! Objects: what the store does with them.
 
 use std::ops::Bound;
 
 use super::Store;
 use super::blob::{NewBlob, NewContent, Received};
 use super::index::{Index, ReadTransaction, Row, Table, Transaction, object_key, prefixed};
-use super::record::{BucketRecord, Head, ObjectRecord, Segment, StoredBody, decode, encode, inline};
+use super::record::{
+    BucketRecord, Head, ObjectRecord, Segment, StoredBody, StoredChecksum, StoredPart, StoredVersioning,
+    inline,
+};
+use super::versions::{Version, parse_version_key, version_key};
 use crate::clock::Timestamp;
-use crate::s3::condition::{Conditions, Decision, WriteCondition};
+use crate::s3::checksum::Checksum;
+use crate::s3::condition::{Decision, WriteCondition};
 use crate::s3::listing::{Page, Selection, Sorted, page};
 use crate::s3::metadata::Metadata;
-use crate::s3::name::{BucketName, ETag, ObjectKey};
-use crate::store::{Bucket, Content, CopiedMetadata, Error, Object, ObjectChecksum, Summary, Written};
+use crate::s3::name::{BucketName, ETag, VersionId};
+use crate::s3::tagging::Tags;
+use crate::store::{
+    Content, Copy, Deleted, Deletion, Error, ListedVersion, NewObject, Object, ObjectChecksum, ObjectName,
+    Summary, Written,
+};
 
 impl Store {
-    /// Every bucket, by name.
-    ///
-    /// # Errors
-    /// The index's. Blocks.
-    pub fn buckets(&self) -> Result<Vec<Bucket>, Error> {
-        let index = &self.engine.index;
-        let transaction = index.read()?;
-        let mut buckets = Vec::new();
-        for entry in index.buckets.iter(&transaction)? {
-            let (name, value) = entry?;
-            let name = std::str::from_utf8(name).ok().and_then(BucketName::parse);
-            let name = name.ok_or_else(|| Error::Index("a bucket's name is broken".to_owned()))?;
-            buckets.push(bucket(name, decode(value)?));
-        }
-        Ok(buckets)
-    }
-
-    /// A bucket.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchBucket`], and the index's.
-    pub fn bucket(&self, name: &BucketName) -> Result<Bucket, Error> {
-        let index = &self.engine.index;
-        let transaction = index.read()?;
-        Ok(bucket(name.clone(), index.bucket(&transaction, name)?))
-    }
-
-    /// Makes a bucket.
-    ///
-    /// # Errors
-    /// [`Error::BucketExists`], and the index's.
-    pub async fn create_bucket(&self, name: BucketName, owner: String, now: Timestamp) -> Result<(), Error> {
-        let change = move |transaction: &mut Transaction<'_>| {
-            match transaction.bucket(&name) {
-                Ok(existing) => return Err(Error::BucketExists(existing.owner)),
-                Err(Error::NoSuchBucket) => {}
-                Err(error) => return Err(error),
-            }
-            let id = transaction.next("bucket")?;
-            let value = encode(&BucketRecord { id, created_millis: now.unix_millis(), owner })?;
-            Ok(transaction.index.buckets.put(&mut transaction.raw, name.as_str().as_bytes(), &value)?)
-        };
-        self.committer().commit(None, change).await
-    }
-
-    /// Removes a bucket without objects; unfinished uploads go with it.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::BucketNotEmpty`], and the index's.
-    pub async fn delete_bucket(&self, name: BucketName) -> Result<(), Error> {
-        let change = move |transaction: &mut Transaction<'_>| {
-            let bucket = transaction.bucket(&name)?;
-            let prefix = prefixed(bucket.id, b"");
-            let first = transaction.first(transaction.index.objects, &prefix)?;
-            if first.is_some_and(|(key, _)| key.starts_with(&prefix)) {
-                return Err(Error::BucketNotEmpty);
-            }
-            transaction.remove_uploads(bucket.id)?;
-            transaction.index.buckets.delete(&mut transaction.raw, name.as_str().as_bytes())?;
-            Ok(())
-        };
-        self.committer().commit(None, change).await
-    }
-
     /// An object, its body pinned so that it can be read whatever happens to the object meanwhile.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::NoSuchKey`], and the index's.
-    pub fn object(&self, name: &BucketName, key: &ObjectKey) -> Result<Object, Error> {
+    /// [`Error::NoSuchBucket`], [`Error::NoSuchKey`], [`Error::NoSuchVersion`], [`Error::DeleteMarker`],
+    /// [`Error::Damaged`], and the index's.
+    pub fn object(&self, name: &ObjectName) -> Result<Object, Error> {
         let index = &self.engine.index;
         let mut transaction = index.read()?;
-        let table_key = object_key(index.bucket(&transaction, name)?.id, key);
+        let table_key = object_key(index.bucket(&transaction, &name.bucket)?.id, &name.key);
         loop {
-            let value = index.objects.get(&transaction, &table_key)?.ok_or(Error::NoSuchKey)?;
+            let value = index.find(&transaction, &table_key, name.version)?;
             let (record, body) = ObjectRecord::decode(value)?;
             let content = match &record.body {
-                StoredBody::Inline => Content::Inline(inline(body)),
+                StoredBody::Inline => {
+                    let body = inline(body);
+                    Self::check_inline(&record, &body)?;
+                    Content::Inline(body)
+                }
                 StoredBody::Segments(segments) => {
+                    index.check_undamaged(&transaction, segments)?;
                     let pinned = self.engine.pins.pin(segments.clone());
                     // Between the look-up and the pin the object may have been replaced and its blobs
                     // removed. If it is still there after the pin, they were not.
                     let seen = value.to_vec();
                     drop(transaction);
                     transaction = index.read()?;
-                    if index.objects.get(&transaction, &table_key)? != Some(seen.as_slice()) {
+                    if index.find(&transaction, &table_key, name.version)? != seen.as_slice() {
                         continue;
                     }
                     Content::Blobs(pinned)
@@ -108,21 +59,23 @@ impl Store {
         }
     }
 
+    /// Whether a body from the index is what was stored. With a CRC that costs next to nothing.
+    fn check_inline(record: &ObjectRecord, body: &[u8]) -> Result<(), Error> {
+        let checksum = record.head.object_checksum().map(|checksum| checksum.value);
+        match checksum.filter(|checksum| checksum.algorithm().combines()) {
+            Some(stored) if Checksum::of(stored.algorithm(), body) != stored => Err(Error::Damaged),
+            _ => Ok(()),
+        }
+    }
+
     /// Stores a received body as an object, if the condition holds of the object that it replaces.
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NoSuchKey`] if a tag was asked for and there is
-    /// no object, [`Error::NoSpace`], and the file system's and the index's.
-    pub async fn put_object(
-        &self,
-        name: BucketName,
-        key: ObjectKey,
-        body: Received,
-        metadata: Metadata,
-        condition: WriteCondition,
-        now: Timestamp,
-    ) -> Result<Written, Error> {
+    /// no object, [`Error::QuotaExceeded`], [`Error::NoSpace`], and the file system's and the index's.
+    pub async fn put_object(&self, new: NewObject, body: Received, now: Timestamp) -> Result<Written, Error> {
         let Received { proof, content } = body;
+        let NewObject { bucket, key, metadata, tags, condition } = new;
         let size = proof.size();
         let checksum = proof.checksum().copied().map(ObjectChecksum::full);
         let head = Head::new(now, size, ETag::single(*proof.md5()), checksum, &metadata);
@@ -131,21 +84,24 @@ impl Store {
             NewContent::Blob(blob) => (Some(blob), Vec::new()),
         };
         let id = blob.as_ref().map(NewBlob::id);
+        let quota = self.quota(&bucket);
         let change = move |transaction: &mut Transaction<'_>| {
-            let table_key = object_key(transaction.bucket(&name)?.id, &key);
+            let bucket = transaction.bucket(&bucket)?;
+            let table_key = object_key(bucket.id, &key);
             transaction.check_condition(&table_key, &condition)?;
+            transaction.check_quota(&bucket, Some(&table_key), quota, size)?;
             let body = match id {
                 Some(id) => {
-                    transaction.publish(id, size)?;
+                    let checksum = checksum.map(|checksum| StoredChecksum::of(&checksum.value));
+                    transaction.publish(id, size, checksum)?;
                     StoredBody::Segments(vec![Segment::new(id, 0, size)])
                 }
                 None => StoredBody::Inline,
             };
-            let written = written(&head);
-            let metadata = metadata.entries().to_vec();
-            let record = ObjectRecord { head, metadata, part_sizes: Vec::new(), body };
-            transaction.replace_object(&table_key, &record, &inline)?;
-            Ok(written)
+            let (metadata, tags) = (metadata.entries().to_vec(), tags.entries().to_vec());
+            let record = ObjectRecord { head, metadata, parts: Vec::new(), body, tags };
+            let record = transaction.write_version(&bucket, &table_key, record, &inline)?;
+            Ok(written(&bucket, &record.head))
         };
         self.committer().commit(blob, change).await
     }
@@ -153,42 +109,47 @@ impl Store {
     /// Copies an object within one transaction, if the conditions hold of source and target.
     ///
     /// # Errors
-    /// As [`Store::put_object`]; [`Error::NoSuchKey`] if there is no source.
-    pub async fn copy_object(
-        &self,
-        source: (BucketName, ObjectKey),
-        target: (BucketName, ObjectKey),
-        metadata: CopiedMetadata,
-        source_conditions: Conditions,
-        condition: WriteCondition,
-        now: Timestamp,
-    ) -> Result<Written, Error> {
+    /// As [`Store::put_object`]; those of [`Store::object`] for the source.
+    pub async fn copy_object(&self, copy: Copy, now: Timestamp) -> Result<Written, Error> {
+        let quota = self.quota(&copy.target.bucket);
         let change = move |transaction: &mut Transaction<'_>| {
-            let source_key = object_key(transaction.bucket(&source.0)?.id, &source.1);
-            let target_key = object_key(transaction.bucket(&target.0)?.id, &target.1);
-            let (mut record, inline) = transaction.object(&source_key)?.ok_or(Error::NoSuchKey)?;
-            match source_conditions.for_copy_source(&record.head.etag(), record.head.modified()) {
+            let Copy { source, target, .. } = copy;
+            let source_bucket = transaction.bucket(&source.bucket)?;
+            let bucket = transaction.bucket(&target.bucket)?;
+            let source_key = object_key(source_bucket.id, &source.key);
+            let target_key = object_key(bucket.id, &target.key);
+            let value = transaction.index.find(&transaction.raw, &source_key, source.version)?;
+            let (mut record, inline) = ObjectRecord::decode(value)?;
+            let inline = inline.to_vec();
+            match copy.source_conditions.for_copy_source(&record.head.etag(), record.head.modified()) {
                 Decision::Failed(condition) => return Err(Error::Precondition(condition)),
                 Decision::Proceed | Decision::NotModified => {}
             }
-            transaction.check_condition(&target_key, &condition)?;
-            let metadata = match metadata {
-                CopiedMetadata::Replace(metadata) => metadata,
-                CopiedMetadata::Keep { storage_class } => {
-                    Metadata::from_entries(record.metadata.clone()).with_storage_class(storage_class)
+            transaction.check_condition(&target_key, &target.condition)?;
+            transaction.check_quota(&bucket, Some(&target_key), quota, record.head.size)?;
+            let source_version = has_versions(&source_bucket).then(|| record.head.version());
+            let metadata = match copy.keep_metadata {
+                true => {
+                    let class = target.metadata.named_storage_class().map(str::to_owned);
+                    Metadata::from_entries(record.metadata.clone()).with_storage_class(class)
                 }
+                false => target.metadata,
             };
             record.head = record.head.copied(now, &metadata);
             record.metadata = metadata.entries().to_vec();
+            if !copy.keep_tags {
+                record.tags = target.tags.entries().to_vec();
+            }
             // Counted before the target is released, which may be the same object.
             transaction.retain(record.segments())?;
-            transaction.replace_object(&target_key, &record, &inline)?;
-            Ok(written(&record.head))
+            let record = transaction.write_version(&bucket, &target_key, record, &inline)?;
+            Ok(Written { source_version, ..written(&bucket, &record.head) })
         };
         self.committer().commit(None, change).await
     }
 
-    /// Removes an object, if the condition holds of it; one that does not exist counts as removed.
+    /// Removes an object, if the condition holds of it; one that does not exist counts as removed. Without a version
+    /// being named, a bucket with versions keeps what it has, behind a delete marker.
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NoSuchKey`] if a tag was asked for, and the
@@ -196,29 +157,51 @@ impl Store {
     pub async fn delete_object(
         &self,
         name: BucketName,
-        key: ObjectKey,
-        condition: WriteCondition,
-    ) -> Result<(), Error> {
+        deletion: Deletion,
+        now: Timestamp,
+    ) -> Result<Deleted, Error> {
         let change = move |transaction: &mut Transaction<'_>| {
-            let table_key = object_key(transaction.bucket(&name)?.id, &key);
-            transaction.check_condition(&table_key, &condition)?;
-            transaction.remove_object(&table_key)?;
-            Ok(())
+            let bucket = transaction.bucket(&name)?;
+            transaction.delete(&bucket, &deletion, now)
         };
         self.committer().commit(None, change).await
     }
 
-    /// Removes objects; those that do not exist count as removed.
+    /// Carries out deletions, each by itself.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], and the index's.
-    pub async fn delete_objects(&self, name: BucketName, keys: Vec<ObjectKey>) -> Result<(), Error> {
+    /// [`Error::NoSuchBucket`], and the index's; those of single deletions stand in their places.
+    pub async fn delete_objects(
+        &self,
+        name: BucketName,
+        deletions: Vec<Deletion>,
+        now: Timestamp,
+    ) -> Result<Vec<Result<Deleted, Error>>, Error> {
         let change = move |transaction: &mut Transaction<'_>| {
-            let bucket = transaction.bucket(&name)?.id;
-            for key in &keys {
-                transaction.remove_object(&object_key(bucket, key))?;
+            let bucket = transaction.bucket(&name)?;
+            let mut results = Vec::with_capacity(deletions.len());
+            for deletion in &deletions {
+                results.push(match transaction.delete(&bucket, deletion, now) {
+                    Err(error) if error.is_failure() => return Err(error),
+                    result => result,
+                });
             }
-            Ok(())
+            Ok(results)
+        };
+        self.committer().commit(None, change).await
+    }
+
+    /// Gives an object other tags, and says which version that was.
+    ///
+    /// # Errors
+    /// As [`Store::object`].
+    pub async fn tag_object(&self, name: ObjectName, tags: Tags) -> Result<Option<VersionId>, Error> {
+        let change = move |transaction: &mut Transaction<'_>| {
+            let bucket = transaction.bucket(&name.bucket)?;
+            let table_key = object_key(bucket.id, &name.key);
+            let tag = |record: &mut ObjectRecord| record.tags = tags.entries().to_vec();
+            let version = transaction.rewrite_version(&table_key, name.version, tag)?;
+            Ok(has_versions(&bucket).then_some(version))
         };
         self.committer().commit(None, change).await
     }
@@ -234,12 +217,93 @@ impl Store {
         page(&mut Objects { rows: Rows::new(&transaction, index.objects, bucket) }, selection)
     }
 
-    pub(super) fn index(&self) -> &Index {
-        &self.engine.index
+    /// A page of all versions and delete markers, by key, the newest first; `after` names the last version of the
+    /// page before, together with the key of the selection.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchBucket`], and the index's. Blocks.
+    pub fn versions(
+        &self,
+        name: &BucketName,
+        selection: &Selection,
+        after: Option<VersionId>,
+    ) -> Result<Page<ListedVersion>, Error> {
+        let index = &self.engine.index;
+        let transaction = index.read()?;
+        let bucket = index.bucket(&transaction, name)?.id;
+        let mut versions = Versions {
+            index,
+            transaction: &transaction,
+            objects: Rows::new(&transaction, index.objects, bucket),
+            kept: Rows::new(&transaction, index.versions, bucket),
+            next_object: None,
+            next_kept: None,
+            key: Vec::new(),
+            marker: selection.after.clone().zip(after),
+        };
+        page(&mut versions, selection)
+    }
+
+    pub(super) fn quota(&self, bucket: &BucketName) -> Option<u64> {
+        self.engine.settings.quotas.get(bucket).copied()
+    }
+
+    /// Whether a bucket's quota leaves room for this many bytes, as far as can be said before they have come.
+    ///
+    /// # Errors
+    /// [`Error::QuotaExceeded`], [`Error::NoSuchBucket`], and the index's.
+    pub fn check_room(&self, bucket: &BucketName, bytes: u64) -> Result<(), Error> {
+        match self.quota(bucket) {
+            Some(quota) if bytes > quota => Err(Error::QuotaExceeded { quota }),
+            _ => Ok(()),
+        }
     }
 }
 
+/// Whether versioning was ever switched on.
+pub(super) fn has_versions(bucket: &BucketRecord) -> bool {
+    bucket.versioning != StoredVersioning::Off
+}
+
 impl Transaction<'_> {
+    fn delete(
+        &mut self,
+        bucket: &BucketRecord,
+        deletion: &Deletion,
+        now: Timestamp,
+    ) -> Result<Deleted, Error> {
+        let table_key = object_key(bucket.id, &deletion.key);
+        self.check_condition(&table_key, &deletion.condition)?;
+        match deletion.version {
+            Some(version) => self.delete_version(&table_key, version),
+            None => self.delete_current(bucket, &table_key, now),
+        }
+    }
+
+    /// Checks that a quota has room for `bytes` more, when what an object under `key` would replace is gone.
+    pub(super) fn check_quota(
+        &self,
+        bucket: &BucketRecord,
+        key: Option<&[u8]>,
+        quota: Option<u64>,
+        bytes: u64,
+    ) -> Result<(), Error> {
+        let Some(quota) = quota else {
+            return Ok(());
+        };
+        let replaced = match key.filter(|_| !has_versions(bucket)) {
+            Some(key) => {
+                self.index.objects.get(&self.raw, key)?.map(ObjectRecord::decode_head).transpose()?
+            }
+            None => None,
+        };
+        let held = self.usage(bucket.id)?.bytes.saturating_sub(replaced.map_or(0, |head| head.size));
+        match held.checked_add(bytes) {
+            Some(sum) if sum <= quota => Ok(()),
+            _ => Err(Error::QuotaExceeded { quota }),
+        }
+    }
+
     /// Checks the condition of a write against what is there now.
     pub(super) fn check_condition(&self, key: &[u8], condition: &WriteCondition) -> Result<(), Error> {
         if *condition == WriteCondition::None {
@@ -259,29 +323,28 @@ impl Transaction<'_> {
     }
 }
 
-fn bucket(name: BucketName, record: BucketRecord) -> Bucket {
-    let created = Timestamp::from_unix_millis(record.created_millis);
-    Bucket { name, created, owner: record.owner }
-}
-
 fn object(record: ObjectRecord, content: Content) -> Object {
     Object {
         size: record.head.size,
         etag: record.head.etag(),
         modified: record.head.modified(),
         checksum: record.head.object_checksum(),
+        version: record.head.version(),
         metadata: Metadata::from_entries(record.metadata),
-        part_sizes: record.part_sizes,
+        tags: Tags::from_entries(record.tags),
+        parts: record.parts.iter().map(StoredPart::part).collect(),
         content,
     }
 }
 
-pub(super) fn written(head: &Head) -> Written {
+pub(super) fn written(bucket: &BucketRecord, head: &Head) -> Written {
     Written {
         etag: head.etag(),
         modified: head.modified(),
         checksum: head.object_checksum(),
         size: head.size,
+        version: has_versions(bucket).then(|| head.version()),
+        source_version: None,
     }
 }
 
@@ -338,5 +401,99 @@ impl Sorted for Objects<'_> {
 
     fn next(&mut self) -> Result<Option<(String, Summary)>, Error> {
         Self::entry(self.rows.next()?)
+    }
+}
+
+/// The two tables of versions as one sequence: of a key first the current object, then the others.
+struct Versions<'t> {
+    index: &'t Index,
+    transaction: &'t ReadTransaction<'t>,
+    objects: Rows<'t>,
+    kept: Rows<'t>,
+    next_object: Option<Row<'t>>,
+    next_kept: Option<Row<'t>>,
+    /// The key of the last entry.
+    key: Vec<u8>,
+    /// Key and version that the page before ended with.
+    marker: Option<(String, VersionId)>,
+}
+
+impl Versions<'_> {
+    /// The lesser of the two next rows.
+    fn entry(&mut self) -> Result<Option<(String, ListedVersion)>, Error> {
+        let kept = self.next_kept.map(|(key, _)| parse_version_key(key)).transpose()?;
+        let (key, entry) = match (self.next_object, kept) {
+            (None, None) => return Ok(None),
+            (Some((key, value)), kept) if kept.is_none_or(|(other, _)| key <= other) => {
+                self.next_object = self.objects.next()?;
+                (key, listed(value, true)?)
+            }
+            (_, Some((key, _))) => {
+                let (_, value) = self.next_kept.unwrap_or_default();
+                self.next_kept = self.kept.next()?;
+                let entry = match Version::read(value)? {
+                    Version::Object(value) => listed(value, false)?,
+                    Version::Marker(marker) => ListedVersion {
+                        version: VersionId::from_bytes(marker.version),
+                        // The first of a key is an object, unless the key counts as deleted.
+                        is_latest: self.key != key,
+                        modified: marker.modified(),
+                        object: None,
+                    },
+                };
+                (key, entry)
+            }
+            (Some(_), None) => return Err(Error::Index("two tables cannot be merged".to_owned())),
+        };
+        self.key = key.to_vec();
+        let text = std::str::from_utf8(key).map_err(|_| Error::Index("a key is not text".to_owned()))?;
+        Ok(Some((text.to_owned(), entry)))
+    }
+
+    /// Behind the marker: its own place, which is found even if it has been removed meanwhile.
+    fn behind(&self, key: &str, version: VersionId) -> Result<Option<Vec<u8>>, Error> {
+        let object = prefixed(self.kept.bucket, key.as_bytes());
+        let current = self.index.objects.get(self.transaction, &object)?;
+        if let Some(value) = current
+            && ObjectRecord::decode_head(value)?.version() == version
+        {
+            return Ok(Some([key.as_bytes(), b"\0"].concat()));
+        }
+        let position = self.index.position(self.transaction, &object, version)?;
+        Ok(position.map(|position| [&version_key(key.as_bytes(), &position)[..], &[0]].concat()))
+    }
+}
+
+fn listed(value: &[u8], is_latest: bool) -> Result<ListedVersion, Error> {
+    let head = ObjectRecord::decode_head(value)?;
+    let (version, modified) = (head.version(), head.modified());
+    Ok(ListedVersion { version, is_latest, modified, object: Some(head.summary()) })
+}
+
+impl Sorted for Versions<'_> {
+    type Item = ListedVersion;
+    type Error = Error;
+
+    fn seek(&mut self, from: &[u8]) -> Result<Option<(String, ListedVersion)>, Error> {
+        let marked = self.marker.take().filter(|(key, _)| from == [key.as_bytes(), b"\0"].concat());
+        let behind = match &marked {
+            Some((key, version)) => self.behind(key, *version)?,
+            None => None,
+        };
+        self.next_object = self.objects.seek(from)?;
+        self.next_kept = match (behind, from.split_last()) {
+            (Some(behind), _) => {
+                self.key = marked.map(|(key, _)| key.into_bytes()).unwrap_or_default();
+                self.kept.seek(&behind)?
+            }
+            // All versions of this key are behind us: they follow the NUL.
+            (None, Some((0, key))) => self.kept.seek(&[key, &[1]].concat())?,
+            (None, _) => self.kept.seek(from)?,
+        };
+        self.entry()
+    }
+
+    fn next(&mut self) -> Result<Option<(String, ListedVersion)>, Error> {
+        self.entry()
     }
 }

@@ -6,15 +6,25 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::first::{FirstBlob, FirstBucket, FirstHead, FirstObject, FirstUpload};
 use super::layout::BlobId;
 use crate::clock::Timestamp;
 use crate::s3::checksum::{Algorithm, Checksum, ChecksumType};
 use crate::s3::metadata::Metadata;
-use crate::s3::name::{ETag, ObjectKey, PartNumber, UploadId};
-use crate::store::{Error, ObjectChecksum, Part, Summary, Upload};
+use crate::s3::name::{ETag, ObjectKey, PartNumber, UploadId, VersionId};
+use crate::s3::tagging::Tags;
+use crate::store::{Error, ObjectChecksum, ObjectPart, Part, Summary, Upload, Versioning};
 
-/// First byte of every record.
-const VERSION: u8 = 1;
+/// First byte of every record that is written.
+const VERSION: u8 = 2;
+/// First byte of records of the first version of the format.
+const FIRST: u8 = 1;
+
+/// A record of the index.
+pub(super) trait Record<'v>: Sized + Deserialize<'v> {
+    /// The fields of version 1.
+    type First: Deserialize<'v> + Into<Self>;
+}
 
 /// A run of bytes in a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,14 +117,20 @@ impl StoredChecksum {
 /// What a listing needs: the first fields of an object, decoded without the rest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Head {
-    modified_millis: i64,
+    pub(super) modified_millis: i64,
     pub size: u64,
-    md5: [u8; 16],
+    pub(super) md5: [u8; 16],
     /// 0 for a body that came in one go.
-    etag_parts: u16,
-    checksum: Option<StoredChecksum>,
-    composite: bool,
-    storage_class: Option<String>,
+    pub(super) etag_parts: u16,
+    pub(super) checksum: Option<StoredChecksum>,
+    pub(super) composite: bool,
+    pub(super) storage_class: Option<String>,
+    /// `None` for the version `null`.
+    pub version: Option<[u8; 16]>,
+}
+
+impl Record<'_> for Head {
+    type First = FirstHead;
 }
 
 impl Head {
@@ -134,7 +150,12 @@ impl Head {
             checksum: checksum.map(|checksum| StoredChecksum::of(&checksum.value)),
             composite: checksum.is_some_and(|checksum| checksum.kind == ChecksumType::Composite),
             storage_class: (class != "STANDARD").then(|| class.to_owned()),
+            version: None,
         }
+    }
+
+    pub(super) fn version(&self) -> VersionId {
+        VersionId::from_bytes(self.version)
     }
 
     /// The same body under new metadata, as a copy makes it.
@@ -190,19 +211,38 @@ pub(super) enum StoredBody {
 pub(super) struct ObjectRecord {
     pub head: Head,
     pub metadata: Vec<(String, String)>,
-    pub part_sizes: Vec<u64>,
+    /// Empty for a body that came in one go.
+    pub parts: Vec<StoredPart>,
     pub body: StoredBody,
+    pub tags: Vec<(String, String)>,
+}
+
+impl Record<'_> for ObjectRecord {
+    type First = FirstObject;
+}
+
+/// A part that an object was uploaded in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct StoredPart {
+    pub size: u64,
+    pub checksum: Option<StoredChecksum>,
+}
+
+impl StoredPart {
+    pub(super) fn part(&self) -> ObjectPart {
+        ObjectPart { size: self.size, checksum: self.checksum.as_ref().and_then(StoredChecksum::value) }
+    }
 }
 
 impl ObjectRecord {
     /// The record and the inline body behind it.
     pub(super) fn decode(value: &[u8]) -> Result<(Self, &[u8]), Error> {
-        postcard::take_from_bytes(versioned(value)?).map_err(broken)
+        take(value)
     }
 
     /// Only the head of the record.
     pub(super) fn decode_head(value: &[u8]) -> Result<Head, Error> {
-        postcard::take_from_bytes(versioned(value)?).map(|(head, _)| head).map_err(broken)
+        take(value).map(|(head, _)| head)
     }
 
     /// The value of this record, with an inline body behind it.
@@ -227,25 +267,99 @@ pub(super) struct BucketRecord {
     pub id: u32,
     pub created_millis: i64,
     pub owner: String,
+    pub versioning: StoredVersioning,
+}
+
+impl Record<'_> for BucketRecord {
+    type First = FirstBucket;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum StoredVersioning {
+    Off,
+    Enabled,
+    Suspended,
+}
+
+impl From<Versioning> for StoredVersioning {
+    fn from(versioning: Versioning) -> Self {
+        match versioning {
+            Versioning::Off => Self::Off,
+            Versioning::Enabled => Self::Enabled,
+            Versioning::Suspended => Self::Suspended,
+        }
+    }
+}
+
+impl From<StoredVersioning> for Versioning {
+    fn from(versioning: StoredVersioning) -> Self {
+        match versioning {
+            StoredVersioning::Off => Self::Off,
+            StoredVersioning::Enabled => Self::Enabled,
+            StoredVersioning::Suspended => Self::Suspended,
+        }
+    }
+}
+
+/// A delete marker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct MarkerRecord {
+    modified_millis: i64,
+    /// `None` for the version `null`.
+    pub version: Option<[u8; 16]>,
+}
+
+impl MarkerRecord {
+    pub(super) fn new(modified: Timestamp, version: Option<[u8; 16]>) -> Self {
+        Self { modified_millis: modified.unix_millis(), version }
+    }
+
+    pub(super) fn modified(&self) -> Timestamp {
+        Timestamp::from_unix_millis(self.modified_millis)
+    }
+}
+
+impl Record<'_> for MarkerRecord {
+    type First = Self;
+}
+
+/// What a bucket holds: every version of its objects, and the parts of its uploads.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct UsageRecord {
+    pub versions: u64,
+    pub bytes: u64,
+}
+
+impl Record<'_> for UsageRecord {
+    type First = Self;
 }
 
 /// A multipart upload.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct UploadRecord {
-    initiated_millis: i64,
-    initiator: String,
-    metadata: Vec<(String, String)>,
-    checksum: Option<(StoredAlgorithm, bool)>,
+    pub(super) initiated_millis: i64,
+    pub(super) initiator: String,
+    pub(super) metadata: Vec<(String, String)>,
+    pub(super) checksum: Option<(StoredAlgorithm, bool)>,
+    pub(super) tags: Vec<(String, String)>,
+    /// Whether there was an object under its key when it was started.
+    pub replaces: bool,
+}
+
+impl Record<'_> for UploadRecord {
+    type First = FirstUpload;
 }
 
 impl UploadRecord {
-    pub(super) fn new(upload: &Upload) -> Self {
+    pub(super) fn new(upload: &Upload, replaces: bool) -> Self {
         let composite = |kind| kind == ChecksumType::Composite;
         Self {
             initiated_millis: upload.initiated.unix_millis(),
             initiator: upload.initiator.clone(),
             metadata: upload.metadata.entries().to_vec(),
             checksum: upload.checksum.map(|(algorithm, kind)| (algorithm.into(), composite(kind))),
+            tags: upload.tags.entries().to_vec(),
+            replaces,
         }
     }
 
@@ -256,6 +370,7 @@ impl UploadRecord {
             id,
             initiated: Timestamp::from_unix_millis(self.initiated_millis),
             metadata: Metadata::from_entries(self.metadata),
+            tags: Tags::from_entries(self.tags),
             checksum: self.checksum.map(|(algorithm, composite)| (algorithm.into(), kind(composite))),
             initiator: self.initiator,
         }
@@ -268,8 +383,12 @@ pub(super) struct PartRecord {
     modified_millis: i64,
     pub size: u64,
     md5: [u8; 16],
-    checksum: Option<StoredChecksum>,
+    pub checksum: Option<StoredChecksum>,
     pub segments: Vec<Segment>,
+}
+
+impl Record<'_> for PartRecord {
+    type First = Self;
 }
 
 impl PartRecord {
@@ -294,11 +413,17 @@ impl PartRecord {
     }
 }
 
-/// A blob: how many records refer to it, and its size.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A blob: how many records refer to it, its size, and the checksum of its bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct BlobRecord {
     pub references: u32,
     pub size: u64,
+    /// `None` if it was stored before blobs had one.
+    pub checksum: Option<StoredChecksum>,
+}
+
+impl Record<'_> for BlobRecord {
+    type First = FirstBlob;
 }
 
 /// The value of a record.
@@ -307,13 +432,21 @@ pub(super) fn encode(record: &impl Serialize) -> Result<Vec<u8>, Error> {
 }
 
 /// The record of a value.
-pub(super) fn decode<'v, T: Deserialize<'v>>(value: &'v [u8]) -> Result<T, Error> {
-    postcard::from_bytes(versioned(value)?).map_err(broken)
+pub(super) fn decode<'v, T: Record<'v>>(value: &'v [u8]) -> Result<T, Error> {
+    match take(value)? {
+        (record, []) => Ok(record),
+        (_, rest) => Err(Error::Index(format!("a record has {} bytes too many", rest.len()))),
+    }
 }
 
-fn versioned(value: &[u8]) -> Result<&[u8], Error> {
+/// The record at the begin of a value, and what stands behind it.
+fn take<'v, T: Record<'v>>(value: &'v [u8]) -> Result<(T, &'v [u8]), Error> {
     match value.split_first() {
-        Some((&VERSION, rest)) => Ok(rest),
+        Some((&VERSION, rest)) => postcard::take_from_bytes(rest).map_err(broken),
+        Some((&FIRST, rest)) => {
+            let (first, rest) = postcard::take_from_bytes::<T::First>(rest).map_err(broken)?;
+            Ok((first.into(), rest))
+        }
         Some((version, _)) => Err(Error::Index(format!("a record has the unknown version {version}"))),
         None => Err(Error::Index("a record is empty".to_owned())),
     }
@@ -352,13 +485,39 @@ mod tests {
         let record = ObjectRecord {
             head: head.clone(),
             metadata: metadata.entries().to_vec(),
-            part_sizes: vec![3, 2],
+            parts: [3, 2].map(|size| StoredPart { size, checksum: None }).to_vec(),
             body: StoredBody::Inline,
+            tags: vec![("k".into(), "v".into())],
         };
         let value = record.encode(b"hello").expect("encoded");
         assert_eq!(ObjectRecord::decode(&value).expect("decoded"), (record, &b"hello"[..]));
         assert_eq!(ObjectRecord::decode_head(&value).expect("decoded"), head);
         assert_eq!(head.object_checksum().map(|c| c.text()).as_deref(), Some("AAAAAA=="));
         assert!(ObjectRecord::decode(&[]).is_err() && ObjectRecord::decode(&[9, 1]).is_err());
+    }
+
+    /// An object of 5 bytes inline, as version 1 wrote it: two parts, a CRC32, one header.
+    #[test]
+    fn records_of_version_1_are_read() {
+        let value = [
+            &[1, 2, 5][..],
+            &[9; 16],
+            &[2, 1, 0, 4, 0, 0, 0, 0, 0, 0, 1, 12],
+            b"content-type",
+            &[10],
+            b"text/plain",
+            &[2, 3, 2, 0],
+            b"hello",
+        ]
+        .concat();
+        let (record, inline) = ObjectRecord::decode(&value).expect("decoded");
+        assert_eq!(inline, b"hello");
+        assert_eq!(record.head.etag(), ETag::multipart([9; 16], 2));
+        assert_eq!(record.head.object_checksum().map(|c| c.text()).as_deref(), Some("AAAAAA=="));
+        assert_eq!(record.metadata, [("content-type".to_owned(), "text/plain".to_owned())]);
+        assert_eq!(record.parts.iter().map(|part| part.size).collect::<Vec<_>>(), [3, 2]);
+        assert_eq!(record.head.version(), VersionId::NULL);
+        let blob: BlobRecord = decode(&[1, 3, 200, 1]).expect("decoded");
+        assert_eq!(blob, BlobRecord { references: 3, size: 200, checksum: None });
     }
 }

@@ -1,5 +1,7 @@
 //! What the engine does, through its public face, on a real file system.
 
+mod versions;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +17,10 @@ use crate::s3::condition::{Conditions, WriteCondition};
 use crate::s3::listing::Selection;
 use crate::s3::metadata::Metadata;
 use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId};
-use crate::store::{Completion, Content, CopiedMetadata, NamedPart, Part, Upload, UploadName, Written};
+use crate::s3::tagging::Tags;
+use crate::store::{
+    Completion, Content, Copy, Deletion, NamedPart, NewObject, ObjectName, Part, Upload, UploadName, Written,
+};
 
 const MIB: usize = 1024 * 1024;
 
@@ -38,9 +43,7 @@ impl Place {
 
     fn reopen(&mut self) {
         self.store = None;
-        let settings =
-            Settings { directory: self.folder.clone(), inline_bytes_max: Settings::INLINE_BYTES_DEFAULT };
-        self.store = Some(Store::open(settings).expect("opens"));
+        self.store = Some(Store::open(Settings::of(self.folder.clone())).expect("opens"));
     }
 
     fn store(&self) -> &Store {
@@ -131,7 +134,29 @@ async fn put_if(
 ) -> Result<Written, Error> {
     let writer = store.inline_writer(data.len() as u64);
     let received = received(writer.map_or_else(|| store.blob_writer(), Ok).expect("a writer"), data);
-    store.put_object(bucket(), key(name), received, Metadata::default(), condition, now()).await
+    store.put_object(NewObject { condition, ..new_object(name) }, received, now()).await
+}
+
+fn new_object(name: &str) -> NewObject {
+    NewObject {
+        bucket: bucket(),
+        key: key(name),
+        metadata: Metadata::default(),
+        tags: Tags::default(),
+        condition: WriteCondition::None,
+    }
+}
+
+fn object_name(name: &str) -> ObjectName {
+    ObjectName { bucket: bucket(), key: key(name), version: None }
+}
+
+async fn delete(store: &Store, names: &[&str]) {
+    let deletion = |name: &&str| Deletion { key: key(name), version: None, condition: WriteCondition::None };
+    let deletions = names.iter().map(deletion).collect();
+    for deleted in store.delete_objects(bucket(), deletions, now()).await.expect("deleted") {
+        deleted.expect("deleted");
+    }
 }
 
 async fn put(store: &Store, name: &str, data: &Bytes) -> Written {
@@ -139,7 +164,7 @@ async fn put(store: &Store, name: &str, data: &Bytes) -> Written {
 }
 
 fn read(store: &Store, name: &str) -> Option<Bytes> {
-    let object = match store.object(&bucket(), &key(name)) {
+    let object = match store.object(&object_name(name)) {
         Ok(object) => object,
         Err(Error::NoSuchKey) => return None,
         Err(error) => panic!("{error}"),
@@ -171,6 +196,7 @@ async fn start_upload(store: &Store, name: &str, id: u8) -> UploadId {
         id: UploadId::from_bytes([id; 16]),
         initiated: now(),
         metadata: Metadata::default(),
+        tags: Tags::default(),
         checksum: None,
         initiator: "main".into(),
     };
@@ -246,7 +272,7 @@ async fn what_is_replaced_or_deleted_leaves_no_file() {
     put(store, "k", &body(3, 10)).await;
     place.settle(0);
     put(store, "k", &body(4, MIB)).await;
-    store.delete_objects(bucket(), vec![key("k"), key("missing")]).await.expect("deleted");
+    delete(store, &["k", "missing"]).await;
     place.settle(0);
     assert_eq!(read(store, "k"), None);
 }
@@ -257,8 +283,8 @@ async fn a_reader_sees_its_object_whole_whatever_happens() {
     let store = place.store();
     create(store).await;
     put(store, "k", &body(1, 20 * MIB)).await;
-    let object = store.object(&bucket(), &key("k")).expect("there");
-    store.delete_objects(bucket(), vec![key("k")]).await.expect("deleted");
+    let object = store.object(&object_name("k")).expect("there");
+    delete(store, &["k"]).await;
     // Longer than the reclaimer waits: the pin must keep the file.
     tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
     assert_eq!(place.files().len(), 1);
@@ -308,19 +334,24 @@ async fn copies_share_blobs_and_count_them() {
     put(store, "big", &body(1, MIB)).await;
     put(store, "small", &body(2, 10)).await;
     let copy = async |from: &str, to: &str| {
-        let keep = CopiedMetadata::Keep { storage_class: None };
-        let (from, to) = ((bucket(), key(from)), (bucket(), key(to)));
-        store.copy_object(from, to, keep, Conditions::default(), WriteCondition::None, now()).await
+        let copy = Copy {
+            source: object_name(from),
+            source_conditions: Conditions::default(),
+            target: new_object(to),
+            keep_metadata: true,
+            keep_tags: true,
+        };
+        store.copy_object(copy, now()).await
     };
     for (from, to) in [("big", "big2"), ("big2", "big3"), ("small", "small2"), ("big3", "big3")] {
         copy(from, to).await.expect("copied");
     }
     assert_eq!(place.files().len(), 1);
-    store.delete_objects(bucket(), vec![key("big"), key("big2")]).await.expect("deleted");
+    delete(store, &["big", "big2"]).await;
     assert_eq!(read(store, "big3"), Some(body(1, MIB)));
     assert_eq!(read(store, "small2"), Some(body(2, 10)));
     assert!(matches!(copy("big", "x").await, Err(Error::NoSuchKey)));
-    store.delete_objects(bucket(), vec![key("big3")]).await.expect("deleted");
+    delete(store, &["big3"]).await;
     place.settle(0);
 }
 
@@ -352,7 +383,8 @@ async fn multipart_uploads_become_objects() {
     );
     place.settle(2);
     assert!(matches!(complete(store, "k", id, &[&one, &two]).await, Err(Error::NoSuchUpload)));
-    assert_eq!(store.object(&bucket(), &key("k")).expect("there").part_sizes, [5 * MIB as u64, 10]);
+    let parts = store.object(&object_name("k")).expect("there").parts;
+    assert_eq!(parts.iter().map(|part| part.size).collect::<Vec<_>>(), [5 * MIB as u64, 10]);
 }
 
 #[tokio::test]
@@ -368,7 +400,7 @@ async fn aborted_uploads_and_removed_buckets_leave_nothing() {
     put_part(store, "k", id, 1, &body(1, 10)).await;
     put(store, "o", &body(1, 10)).await;
     assert!(matches!(store.delete_bucket(bucket()).await, Err(Error::BucketNotEmpty)));
-    store.delete_objects(bucket(), vec![key("o")]).await.expect("deleted");
+    delete(store, &["o"]).await;
     store.delete_bucket(bucket()).await.expect("removed");
     place.settle(0);
     assert!(matches!(store.upload(named("k", id)), Err(Error::NoSuchBucket)));
@@ -438,8 +470,8 @@ async fn garbage_survives_a_kill_and_goes_at_the_next_start() {
     let file = place.files().into_iter().next().expect("one blob");
     let copy = fs::read(&file).expect("readable");
     // As if the process had died between the commit of the deletion and the removal of the file.
-    let object = place.store().object(&bucket(), &key("k")).expect("there");
-    place.store().delete_objects(bucket(), vec![key("k")]).await.expect("deleted");
+    let object = place.store().object(&object_name("k")).expect("there");
+    delete(place.store(), &["k"]).await;
     place.close();
     drop(object);
     assert_eq!(fs::read(&file).expect("still there"), copy);
@@ -456,7 +488,7 @@ async fn an_examination_finds_damage_and_mends_what_is_safe() {
     }
     let id = start_upload(place.store(), "k", 1).await;
     put_part(place.store(), "k", id, 1, &body(1, 10)).await;
-    let settings = Settings { directory: place.folder.clone(), inline_bytes_max: 0 };
+    let settings = Settings { inline_bytes_max: 0, ..Settings::of(place.folder.clone()) };
     assert!(matches!(Store::check(&settings, false), Err(OpenError::Locked(_))));
     place.close();
     let clean = Store::check(&settings, false).expect("examined");
@@ -504,7 +536,7 @@ async fn an_examination_finds_damage_and_mends_what_is_safe() {
 #[test]
 fn a_directory_that_is_no_store_is_refused() {
     let place = Place::new();
-    let settings = |directory: &Path| Settings { directory: directory.to_owned(), inline_bytes_max: 0 };
+    let settings = |directory: &Path| Settings { inline_bytes_max: 0, ..Settings::of(directory.to_owned()) };
     assert!(matches!(Store::open(settings(&place.folder)), Err(OpenError::Locked(_))));
     let other = place.folder.join("other");
     fs::create_dir(&other).expect("made");

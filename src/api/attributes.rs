@@ -1,0 +1,94 @@
+//! GetObjectAttributes: what is known of an object, without its body.
+
+use http::HeaderValue;
+use http::header::LAST_MODIFIED;
+
+use super::conditions::check_read_headers;
+use super::error::of_store;
+use super::exchange::{Call, Reply, xml};
+use super::list::max_entries;
+use super::object::{add_version, write_checksum};
+use crate::s3::checksum::ChecksumType;
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::listing::PAGE_KEYS_MAX;
+use crate::s3::xml::Writer;
+use crate::store::Object;
+
+const NAMES: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html>
+pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
+    let request = call.request();
+    let name = call.object()?;
+    check_read_headers(request)?;
+    let asked = request.amz("x-amz-object-attributes").unwrap_or_default();
+    if asked.is_empty() {
+        return Err(ErrorCode::InvalidRequest
+            .says("Missing required header for this request: x-amz-object-attributes"));
+    }
+    let asked_names: Vec<&str> = asked.split(',').map(str::trim).collect();
+    if asked_names.iter().any(|name| !NAMES.contains(name)) {
+        let message = "Invalid attribute name specified.";
+        return Err(Error::invalid_argument(message, "x-amz-object-attributes", asked.as_ref()));
+    }
+    let object = call.store().object(&name).map_err(|error| of_store(error, request))?;
+    let mut writer = Writer::answer("GetObjectAttributesResponse");
+    // The order is that of S3, whatever that of the request.
+    for name in NAMES.into_iter().filter(|name| asked_names.contains(name)) {
+        match name {
+            "ETag" => {
+                writer.element(name, object.etag);
+            }
+            "Checksum" => write_checksum_attribute(&mut writer, &object),
+            "ObjectParts" => write_parts(&mut writer, call, &object)?,
+            "StorageClass" => {
+                writer.element(name, object.metadata.storage_class());
+            }
+            _ => {
+                writer.element(name, object.size);
+            }
+        }
+    }
+    writer.close("GetObjectAttributesResponse");
+    let mut reply = xml(writer.finish());
+    let headers = reply.headers_mut();
+    add_version(headers, call.has_versions().then_some(object.version));
+    headers.extend(HeaderValue::try_from(object.modified.http_date()).ok().map(|date| (LAST_MODIFIED, date)));
+    Ok(reply)
+}
+
+fn write_checksum_attribute(writer: &mut Writer, object: &Object) {
+    if object.checksum.is_some() {
+        writer.open("Checksum");
+        write_checksum(writer, object.checksum.as_ref());
+        writer.close("Checksum");
+    }
+}
+
+/// The number of parts; and the parts, if the object's checksum is made of theirs.
+fn write_parts(writer: &mut Writer, call: &Call<'_>, object: &Object) -> Result<(), Error> {
+    let limit = max_entries(call.request().amz("x-amz-max-parts").as_deref(), "max-parts", PAGE_KEYS_MAX)?;
+    let marker = call.request().amz("x-amz-part-number-marker");
+    let marker = max_entries(marker.as_deref(), "part-number-marker", usize::MAX)?;
+    // Without one the listing begins with the first part.
+    let marker = if marker == usize::MAX { 0 } else { marker };
+    if object.parts.is_empty() {
+        return Ok(());
+    }
+    writer.open("ObjectParts").element("PartsCount", object.parts.len());
+    if object.checksum.is_some_and(|checksum| checksum.kind == ChecksumType::Composite) {
+        let page: Vec<_> = (1..).zip(&object.parts).skip(marker).take(limit).collect();
+        let last = page.last().map_or(marker, |(number, _)| *number);
+        writer.element("PartNumberMarker", marker).element("NextPartNumberMarker", last);
+        writer.element("MaxParts", limit).element("IsTruncated", marker + page.len() < object.parts.len());
+        for (number, part) in page {
+            writer.open("Part").element("PartNumber", number).element("Size", part.size);
+            if let Some(checksum) = part.checksum {
+                writer.element(checksum.algorithm().element(), checksum.base64());
+            }
+            writer.close("Part");
+        }
+    }
+    writer.close("ObjectParts");
+    Ok(())
+}

@@ -1,0 +1,74 @@
+//! Tags of objects and of buckets.
+
+use http::StatusCode;
+
+use super::error::of_store;
+use super::exchange::{Body, Call, Intake, Reply, xml};
+use super::object::{add_version, no_content};
+use super::upload::receive_document;
+use crate::auth::BodyKind;
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::name::VersionId;
+use crate::s3::tagging::{BUCKET_TAGS_MAX, OBJECT_TAGS_MAX, Tags};
+use crate::store::Setting;
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html>
+pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
+    let object = call.store().object(&call.object()?).map_err(|error| of_store(error, call.request()))?;
+    let mut reply = xml(object.tags.document());
+    add_version(reply.headers_mut(), call.has_versions().then_some(object.version));
+    Ok(reply)
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html>
+pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
+    // Judged before the document, as everything that a URL says.
+    call.object()?;
+    let document = receive_document(call, body, BodyKind::Document { digest_required: true }).await?;
+    let version = tag(call, Tags::parse_document(&document, OBJECT_TAGS_MAX)?).await?;
+    let mut reply = Reply::new(Body::empty());
+    add_version(reply.headers_mut(), version);
+    Ok(reply)
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjectTagging.html>
+pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Error> {
+    let version = tag(call, Tags::default()).await?;
+    let mut reply = no_content();
+    add_version(reply.headers_mut(), version);
+    Ok(reply)
+}
+
+async fn tag(call: &Call<'_>, tags: Tags) -> Result<Option<VersionId>, Error> {
+    let tagged = call.store().tag_object(call.object()?, tags).await;
+    tagged.map_err(|error| of_store(error, call.request()))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketTagging.html>
+pub(super) fn get_bucket(call: &Call<'_>) -> Result<Reply, Error> {
+    let stored = call.store().setting(call.bucket(), Setting::Tagging);
+    match stored.map_err(|error| of_store(error, call.request()))? {
+        Some(document) => Ok(xml(document)),
+        None => Err(ErrorCode::NoSuchTagSet.error().with("BucketName", call.bucket().as_str())),
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html>
+pub(super) async fn put_bucket(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
+    let document = receive_document(call, body, BodyKind::Document { digest_required: true }).await?;
+    let tags = Tags::parse_document(&document, BUCKET_TAGS_MAX)?;
+    set_bucket(call, Some(tags.document())).await
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketTagging.html>
+pub(super) async fn delete_bucket(call: &Call<'_>) -> Result<Reply, Error> {
+    set_bucket(call, None).await
+}
+
+async fn set_bucket(call: &Call<'_>, document: Option<String>) -> Result<Reply, Error> {
+    let set = call.store().set_setting(call.bucket().clone(), Setting::Tagging, document).await;
+    set.map_err(|error| of_store(error, call.request()))?;
+    let mut reply = Reply::new(Body::empty());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    Ok(reply)
+}

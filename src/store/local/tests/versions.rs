@@ -1,0 +1,204 @@
+//! Versions: what is kept, in which order, and what becomes current.
+
+use super::*;
+use crate::s3::name::VersionId;
+use crate::store::{ListedVersion, Versioning};
+
+async fn versioned(versioning: Versioning) -> Place {
+    let place = Place::new();
+    create(place.store()).await;
+    place.store().set_versioning(bucket(), versioning).await.expect("set");
+    place
+}
+
+/// All versions, found page by page: key, `null` or not, latest or not, size unless it is a marker.
+fn listed(store: &Store, limit: usize) -> Vec<(String, bool, bool, Option<u64>)> {
+    let mut selection = Selection { limit, ..Selection::default() };
+    let (mut after, mut all) = (None, Vec::new());
+    loop {
+        let page = store.versions(&bucket(), &selection, after).expect("a page");
+        assert!(page.entries.len() <= limit);
+        after = page.entries.last().map(|(_, entry)| entry.version);
+        all.extend(page.entries.into_iter().map(|(key, entry)| {
+            let null = entry.version == VersionId::NULL;
+            (key, null, entry.is_latest, entry.object.map(|object| object.size))
+        }));
+        match page.next {
+            Some(next) => selection.after = Some(next),
+            None => return all,
+        }
+    }
+}
+
+fn of_key(store: &Store, name: &str) -> Vec<ListedVersion> {
+    let selection = Selection { limit: 1000, ..Selection::default() };
+    let page = store.versions(&bucket(), &selection, None).expect("a page");
+    page.entries.into_iter().filter(|(key, _)| key == name).map(|(_, entry)| entry).collect()
+}
+
+async fn delete_version(store: &Store, name: &str, version: VersionId) {
+    let deletion = Deletion { key: key(name), version: Some(version), condition: WriteCondition::None };
+    store.delete_object(bucket(), deletion, now()).await.expect("deleted");
+}
+
+fn problems(place: &mut Place) -> Vec<Problem> {
+    place.close();
+    let report = Store::check(&Settings::of(place.folder.clone()), false).expect("opens");
+    place.reopen();
+    report.problems
+}
+
+#[tokio::test]
+async fn what_is_replaced_is_kept_and_comes_back() {
+    let mut place = Place::new();
+    create(place.store()).await;
+    put(place.store(), "k", &body(1, 30_000)).await;
+    place.store().set_versioning(bucket(), Versioning::Enabled).await.expect("set");
+    let second = put(place.store(), "k", &body(2, 40_000)).await;
+    put(place.store(), "k", &body(3, 30)).await;
+    delete(place.store(), &["k"]).await;
+    let row = |null, latest, size| ("k".to_owned(), null, latest, size);
+    let expected = [
+        row(false, true, None),
+        row(false, false, Some(30)),
+        row(false, false, Some(40_000)),
+        row(true, false, Some(30_000)),
+    ];
+    for limit in 1..=5 {
+        assert_eq!(listed(place.store(), limit), expected, "{limit}");
+    }
+    assert!(
+        place
+            .store()
+            .list(&bucket(), &Selection { limit: 9, ..Selection::default() })
+            .expect("a page")
+            .entries
+            .is_empty()
+    );
+    let named = ObjectName { version: second.version, ..object_name("k") };
+    let object = place.store().object(&named).expect("there");
+    assert_eq!(read_content(place.store(), object.content, object.size), body(2, 40_000));
+    assert!(matches!(place.store().object(&object_name("k")), Err(Error::DeleteMarker { named: false, .. })));
+    assert_eq!(problems(&mut place), []);
+
+    // Without the marker the newest object is the current one again.
+    let versions = of_key(place.store(), "k");
+    delete_version(place.store(), "k", versions[0].version).await;
+    assert_eq!(read(place.store(), "k"), Some(body(3, 30)));
+    delete_version(place.store(), "k", versions[1].version).await;
+    delete_version(place.store(), "k", versions[2].version).await;
+    assert_eq!(read(place.store(), "k"), Some(body(1, 30_000)));
+    assert_eq!(listed(place.store(), 10), [row(true, true, Some(30_000))]);
+    place.settle(1);
+    delete_version(place.store(), "k", VersionId::NULL).await;
+    place.settle(0);
+    assert_eq!(listed(place.store(), 10), []);
+    assert_eq!(problems(&mut place), []);
+}
+
+#[tokio::test]
+async fn suspended_there_is_one_null() {
+    let mut place = versioned(Versioning::Enabled).await;
+    put(place.store(), "k", &body(1, 20_000)).await;
+    place.store().set_versioning(bucket(), Versioning::Suspended).await.expect("set");
+    put(place.store(), "k", &body(2, 20_001)).await;
+    put(place.store(), "k", &body(3, 20_002)).await;
+    let row = |null, latest, size| ("k".to_owned(), null, latest, size);
+    assert_eq!(listed(place.store(), 1), [row(true, true, Some(20_002)), row(false, false, Some(20_000))]);
+    delete(place.store(), &["k"]).await;
+    delete(place.store(), &["k"]).await;
+    assert_eq!(listed(place.store(), 1), [row(true, true, None), row(false, false, Some(20_000))]);
+    place.settle(1);
+    // Switched on again, the marker is kept as a version like others.
+    place.store().set_versioning(bucket(), Versioning::Enabled).await.expect("set");
+    put(place.store(), "k", &body(4, 5)).await;
+    let expected = [row(false, true, Some(5)), row(true, false, None), row(false, false, Some(20_000))];
+    assert_eq!(listed(place.store(), 2), expected);
+    assert_eq!(problems(&mut place), []);
+    // And suspended once more, it gives way wherever it is.
+    place.store().set_versioning(bucket(), Versioning::Suspended).await.expect("set");
+    put(place.store(), "k", &body(5, 6)).await;
+    let expected = [row(true, true, Some(6)), row(false, false, Some(5)), row(false, false, Some(20_000))];
+    assert_eq!(listed(place.store(), 2), expected);
+    assert_eq!(problems(&mut place), []);
+    assert!(matches!(place.store().delete_bucket(bucket()).await, Err(Error::BucketNotEmpty)));
+}
+
+#[tokio::test]
+async fn keys_beside_each_other_keep_to_themselves() {
+    let place = versioned(Versioning::Enabled).await;
+    let store = place.store();
+    for name in ["a", "a/b", "a\u{1}", "ab"] {
+        put(store, name, &body(1, 1)).await;
+        put(store, name, &body(2, 2)).await;
+    }
+    delete(store, &["a", "ab"]).await;
+    let mut expected = Vec::new();
+    for name in ["a", "a\u{1}", "a/b", "ab"] {
+        let deleted = matches!(name, "a" | "ab");
+        expected.extend(deleted.then(|| (name.to_owned(), false, true, None)));
+        expected.push((name.to_owned(), false, !deleted, Some(2)));
+        expected.push((name.to_owned(), false, false, Some(1)));
+    }
+    for limit in 1..=expected.len() {
+        assert_eq!(listed(store, limit), expected, "{limit}");
+    }
+    let selection = Selection { delimiter: "/".into(), limit: 100, ..Selection::default() };
+    let page = store.versions(&bucket(), &selection, None).expect("a page");
+    assert_eq!(page.prefixes, ["a/"]);
+    assert_eq!(page.entries.len(), expected.len() - 2);
+    let selection = Selection { limit: 100, ..Selection::default() };
+    let page = store.list(&bucket(), &selection).expect("a page");
+    let keys: Vec<&str> = page.entries.iter().map(|(key, _)| key.as_str()).collect();
+    assert_eq!(keys, ["a\u{1}", "a/b"]);
+}
+
+#[tokio::test]
+async fn quotas_count_everything_a_bucket_holds() {
+    let mut place = Place::new();
+    create(place.store()).await;
+    place.close();
+    let quotas = [(bucket(), 50_000)].into();
+    let settings = Settings { quotas, ..Settings::of(place.folder.clone()) };
+    place.store = Some(Store::open(settings).expect("opens"));
+    let store = place.store();
+    put(store, "k", &body(1, 40_000)).await;
+    assert!(matches!(
+        put_if(store, "l", &body(1, 10_001), WriteCondition::None).await,
+        Err(Error::QuotaExceeded { quota: 50_000 })
+    ));
+    // What it replaces does not count, unless it is kept.
+    put(store, "k", &body(2, 50_000)).await;
+    put(store, "k", &body(2, 30_000)).await;
+    let id = start_upload(store, "u", 1).await;
+    put_part(store, "u", id, 1, &body(1, 15_000)).await;
+    assert!(put_if(store, "l", &body(1, 5_001), WriteCondition::None).await.is_err());
+    store.abort_upload(named("u", id)).await.expect("aborted");
+    store.set_versioning(bucket(), Versioning::Enabled).await.expect("set");
+    assert!(put_if(store, "k", &body(1, 30_000), WriteCondition::None).await.is_err());
+    put(store, "k", &body(1, 20_000)).await;
+    let usage = store.usage(&bucket()).expect("counted");
+    assert_eq!((usage.versions, usage.bytes), (2, 50_000));
+}
+
+#[tokio::test]
+async fn a_store_of_the_former_format_is_brought_up_to_date() {
+    let mut place = Place::new();
+    create(place.store()).await;
+    put(place.store(), "k", &body(1, 40_000)).await;
+    let id = start_upload(place.store(), "u", 1).await;
+    put_part(place.store(), "u", id, 1, &body(1, 15_000)).await;
+    {
+        let index = place.store().index();
+        let mut transaction = index.write().expect("a transaction");
+        index.usage.clear(&mut transaction.raw).expect("cleared");
+        transaction.raw.commit().expect("committed");
+    }
+    place.close();
+    fs::write(place.folder.join("format"), "presigned store 1\n").expect("written");
+    place.reopen();
+    assert_eq!(fs::read_to_string(place.folder.join("format")).expect("readable"), "presigned store 2\n");
+    let usage = place.store().usage(&bucket()).expect("counted");
+    assert_eq!((usage.versions, usage.bytes), (1, 55_000));
+    assert_eq!(problems(&mut place), []);
+}
