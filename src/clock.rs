@@ -67,6 +67,12 @@ impl Timestamp {
         PrimitiveDateTime::parse(text, ISO_BASIC).ok().map(Self::from_primitive)
     }
 
+    /// Parses `2024-01-02T03:04:05Z`, also with a fraction or another zone.
+    pub fn parse_iso(text: &str) -> Option<Self> {
+        let date = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339);
+        date.ok().map(Self::from_offset)
+    }
+
     /// Parses an HTTP date: RFC 1123 (also with a numeric zone, as V2 clients write), RFC 850 or asctime.
     pub fn parse_http_date(text: &str) -> Option<Self> {
         if let Ok(date) = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc2822) {

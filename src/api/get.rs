@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use super::conditions::check_read_headers;
 use super::error::of_store;
 use super::exchange::{Body, Call, Reply};
+use super::lifecycle::add_expiration;
 use crate::auth::{Mechanism, Verified};
 use crate::clock::Timestamp;
 use crate::s3::condition::{Conditions, Decision};
@@ -50,6 +51,9 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Reply, Error> {
     };
     let mut headers = HeaderMap::new();
     describe(&mut headers, call, &object, selected);
+    if name.version.is_none() {
+        add_expiration(&mut headers, call, object.size, &object.tags, object.modified)?;
+    }
     headers.insert(CONTENT_LENGTH, HeaderValue::from(span.length));
     headers.extend(overrides);
     let body = match (request.method() == Method::HEAD, object.content) {

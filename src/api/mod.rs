@@ -8,6 +8,7 @@ mod exchange;
 mod get;
 mod id;
 mod journal;
+mod lifecycle;
 mod list;
 mod multipart;
 mod object;
@@ -26,6 +27,7 @@ use hyper::body::Incoming;
 
 pub use exchange::{Body, Context, Reply, Settings};
 pub use id::RequestId;
+pub use lifecycle::apply_lifecycles;
 
 use crate::auth;
 use crate::s3::error::{Error, ErrorCode};
@@ -129,6 +131,9 @@ async fn act(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
         Operation::DeleteBucket => bucket::delete(call).await,
         Operation::GetBucketVersioning => Ok(bucket::versioning(call)),
         Operation::PutBucketVersioning => bucket::put_versioning(call, body).await,
+        Operation::GetBucketLifecycleConfiguration => lifecycle::get(call),
+        Operation::PutBucketLifecycleConfiguration => lifecycle::put(call, body).await,
+        Operation::DeleteBucketLifecycle => lifecycle::delete(call).await,
         Operation::GetBucketTagging => tagging::get_bucket(call),
         Operation::PutBucketTagging => tagging::put_bucket(call, body).await,
         Operation::DeleteBucketTagging => tagging::delete_bucket(call).await,

@@ -6,6 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use super::conditions::{check_expected_owner, check_write_headers, parse_version, refuse_version};
 use super::error::of_store;
 use super::exchange::{Body, Call, Intake, Reply, xml};
+use super::lifecycle::add_expiration;
 use super::upload::{Place, receive, receive_document};
 use crate::auth::BodyKind;
 use crate::s3::checksum::Algorithm;
@@ -32,11 +33,13 @@ pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Err
     let new = new_object(call, verified.is_framed())?;
     call.store().check_room(call.bucket(), check.length).map_err(|error| of_store(error, request))?;
     let received = receive(call, body, check, Place::Any).await?;
+    let tags = new.tags.clone();
     let written = call.store().put_object(new, received, call.now).await;
     let written = written.map_err(|error| of_store(error, request))?;
     let mut reply = Reply::new(Body::empty());
     add_etag(reply.headers_mut(), &written.etag.quoted());
     add_version(reply.headers_mut(), written.version);
+    add_expiration(reply.headers_mut(), call, written.size, &tags, written.modified)?;
     if let Some(checksum) = &written.checksum {
         add_checksum(reply.headers_mut(), checksum);
     }

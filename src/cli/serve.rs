@@ -93,6 +93,7 @@ impl Arguments {
             ready_file: self.ready_file,
             log_format: self.log_format,
             inline_bytes_max: None,
+            lifecycle_interval: None,
             quotas: BTreeMap::new(),
             users: users.into_iter().collect(),
         };
@@ -111,6 +112,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
 
 async fn serve(config: &Config) -> Result<(), Failure> {
     let (auth, buckets) = (config.auth()?, config.bucket_names()?);
+    let lifecycle_interval = config.lifecycle_interval()?;
     let mut listen = config.listen.clone();
     if listen.is_empty() {
         listen.push(LISTEN_DEFAULT.to_owned());
@@ -149,7 +151,10 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     if let Some(path) = &config.ready_file {
         write_ready_file(path, &urls).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
     }
-    server.serve(Arc::new(context), stop).await;
+    let context = Arc::new(context);
+    let lifecycles = tokio::spawn(api::apply_lifecycles(Arc::clone(&context), lifecycle_interval));
+    server.serve(context, stop).await;
+    lifecycles.abort();
     if let Some(path) = &config.ready_file {
         // Nobody is there any more to be ready.
         let _ = std::fs::remove_file(path);

@@ -21,6 +21,9 @@ const REGION_ANY: &str = "any";
 /// How long a body may stand still.
 pub const BODY_STALL_MAX: Duration = Duration::from_secs(60);
 
+/// How often lifecycle rules are applied.
+pub const LIFECYCLE_INTERVAL: Duration = Duration::from_secs(60 * 60);
+
 /// A configuration as it is written, in a file or as flags; what is absent is left to the other.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,6 +47,8 @@ pub struct Config {
     pub log_format: Option<LogFormat>,
     /// Bodies up to this many bytes are kept in the index.
     pub inline_bytes_max: Option<u64>,
+    /// How often lifecycle rules are applied, like `1h`.
+    pub lifecycle_interval: Option<String>,
     /// Most bytes that buckets may hold, like `10GiB`.
     #[serde(default)]
     pub quotas: BTreeMap<String, String>,
@@ -131,6 +136,7 @@ impl Config {
             ready_file: self.ready_file.or(other.ready_file),
             log_format: self.log_format.or(other.log_format),
             inline_bytes_max: self.inline_bytes_max.or(other.inline_bytes_max),
+            lifecycle_interval: self.lifecycle_interval.or(other.lifecycle_interval),
             quotas: if self.quotas.is_empty() { other.quotas } else { self.quotas },
             users: list(self.users, other.users),
         }
@@ -184,6 +190,15 @@ impl Config {
         }
         let inline_bytes_max = self.inline_bytes_max.unwrap_or(defaults.inline_bytes_max);
         Ok(store::Settings { inline_bytes_max, quotas, ..defaults })
+    }
+
+    /// How often lifecycle rules are applied.
+    ///
+    /// # Errors
+    /// That it is no duration.
+    pub fn lifecycle_interval(&self) -> Result<Duration, Error> {
+        let seconds = self.lifecycle_interval.as_deref().map(parse_seconds).transpose()?;
+        Ok(seconds.map_or(LIFECYCLE_INTERVAL, |seconds| Duration::from_secs(seconds.unsigned_abs())))
     }
 
     /// The files of TLS.
@@ -307,6 +322,7 @@ mod tests {
         let example: Config = toml::from_str(include_str!("../../deploy/presigned.toml")).expect("valid");
         assert_eq!(example.store().expect("valid"), Config::default().store().expect("valid"));
         assert_eq!(example.auth().expect("valid"), Config::default().auth().expect("valid"));
+        assert_eq!(example.lifecycle_interval().expect("valid"), LIFECYCLE_INTERVAL);
         assert_eq!(example.listen, [LISTEN_DEFAULT]);
         assert_eq!(example.log_format, Some(LogFormat::default()));
         assert!(example.users.is_empty());

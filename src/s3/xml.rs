@@ -129,9 +129,14 @@ impl Element {
         &self.children
     }
 
+    /// The first child of this name.
+    pub fn find(&self, name: &str) -> Option<&Element> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
     /// The text of the first child of this name.
     pub fn child(&self, name: &str) -> Option<&str> {
-        self.children.iter().find(|child| child.name == name).map(|child| child.text.as_str())
+        self.find(name).map(|child| child.text.as_str())
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use local::{
     BlobReader, COMPLETED_BYTES_MAX, Flush, OpenError, PART_BYTES_MIN, Pinned, Problem, Received, Report,
-    Setting, Settings, Store, Writer,
+    Setting, Settings, Store, Walk, Writer,
 };
 
 use crate::clock::Timestamp;
@@ -29,6 +29,7 @@ pub struct Bucket {
     /// Canonical id of the user who made it.
     pub owner: String,
     pub versioning: Versioning,
+    pub has_lifecycle: bool,
 }
 
 /// Whether a bucket keeps what is replaced and deleted.
@@ -118,6 +119,16 @@ pub struct Deletion {
     pub key: ObjectKey,
     pub version: Option<VersionId>,
     pub condition: WriteCondition,
+}
+
+/// A version whose time has come, as it was when that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expired {
+    pub key: ObjectKey,
+    pub version: VersionId,
+    pub modified: Timestamp,
+    /// Whether it is an object that was the current version: where versions are kept, a marker takes its place.
+    pub is_current: bool,
 }
 
 /// How much a bucket holds: every version of its objects, and the parts of its uploads.

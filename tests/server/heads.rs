@@ -204,7 +204,6 @@ fn operations_that_are_not_served() {
         "cors",
         "encryption",
         "inventory",
-        "lifecycle",
         "logging",
         "metrics",
         "notification",

@@ -75,8 +75,13 @@ impl Store {
             }
             let id = u32::try_from(transaction.next("bucket")?)
                 .map_err(|_| Error::Index("there were too many buckets".to_owned()))?;
-            let versioning = StoredVersioning::Off;
-            let record = BucketRecord { id, created_millis: now.unix_millis(), owner, versioning };
+            let record = BucketRecord {
+                id,
+                created_millis: now.unix_millis(),
+                owner,
+                versioning: StoredVersioning::Off,
+                has_lifecycle: false,
+            };
             transaction.put_bucket(&name, &record)
         };
         self.committer().commit(None, change).await
@@ -143,7 +148,12 @@ impl Store {
         document: Option<String>,
     ) -> Result<(), Error> {
         let change = move |transaction: &mut Transaction<'_>| {
-            let key = setting_key(transaction.bucket(&name)?.id, setting);
+            let mut bucket = transaction.bucket(&name)?;
+            let key = setting_key(bucket.id, setting);
+            if setting == Setting::Lifecycle {
+                bucket.has_lifecycle = document.is_some();
+                transaction.put_bucket(&name, &bucket)?;
+            }
             let settings = transaction.index.settings;
             match document {
                 Some(document) => settings.put(&mut transaction.raw, &key, document.as_bytes())?,
@@ -174,5 +184,6 @@ fn bucket(name: BucketName, record: BucketRecord) -> Bucket {
         created: Timestamp::from_unix_millis(record.created_millis),
         owner: record.owner,
         versioning: record.versioning.into(),
+        has_lifecycle: record.has_lifecycle,
     }
 }

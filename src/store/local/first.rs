@@ -69,6 +69,7 @@ impl From<FirstBucket> for BucketRecord {
             created_millis: first.created_millis,
             owner: first.owner,
             versioning: StoredVersioning::Off,
+            has_lifecycle: false,
         }
     }
 }

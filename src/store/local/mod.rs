@@ -14,6 +14,7 @@ mod check;
 mod commit;
 #[cfg(test)]
 mod crash;
+mod expire;
 mod first;
 mod index;
 mod layout;
@@ -36,6 +37,7 @@ use std::thread::JoinHandle;
 pub use audit::{Problem, Report};
 pub use blob::{BlobReader, Flush, Pinned, Received, Writer};
 pub use buckets::Setting;
+pub use expire::Walk;
 pub use layout::OpenError;
 pub use multipart::{COMPLETED_BYTES_MAX, PART_BYTES_MIN};
 

@@ -268,6 +268,8 @@ pub(super) struct BucketRecord {
     pub created_millis: i64,
     pub owner: String,
     pub versioning: StoredVersioning,
+    /// Whether it has lifecycle rules, so that who only serves an object need not look.
+    pub has_lifecycle: bool,
 }
 
 impl Record<'_> for BucketRecord {

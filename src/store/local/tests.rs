@@ -1,5 +1,6 @@
 //! What the engine does, through its public face, on a real file system.
 
+mod expire;
 mod versions;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,165 @@
+//! Lifecycle: the configuration of a bucket, what answers say of it, and the work that comes of it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::error::of_store;
+use super::exchange::{Body, Call, Context, Intake, Reply, blocking, xml};
+use super::object::no_content;
+use super::upload::receive_document;
+use crate::auth::BodyKind;
+use crate::clock::Timestamp;
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::lifecycle::{Candidate, Lifecycle};
+use crate::s3::listing::{PAGE_KEYS_MAX, Selection};
+use crate::s3::name::BucketName;
+use crate::s3::tagging::Tags;
+use crate::s3::uri::{Slash, encode};
+use crate::store::{self, Bucket, Setting, Store, UploadName, Walk};
+
+/// Most removals in one transaction: others wait for it.
+const BATCH_REMOVALS_MAX: usize = 256;
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLifecycleConfiguration.html>
+pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
+    let stored = call.store().setting(call.bucket(), Setting::Lifecycle);
+    match stored.map_err(|error| of_store(error, call.request()))? {
+        Some(document) => Ok(xml(document)),
+        None => {
+            Err(ErrorCode::NoSuchLifecycleConfiguration.error().with("BucketName", call.bucket().as_str()))
+        }
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html>
+pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
+    let document = receive_document(call, body, BodyKind::Document { digest_required: true }).await?;
+    let lifecycle = Lifecycle::parse(&document)?;
+    set(call, Some(lifecycle.document())).await?;
+    Ok(Reply::new(Body::empty()))
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketLifecycle.html>
+pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Error> {
+    set(call, None).await?;
+    Ok(no_content())
+}
+
+async fn set(call: &Call<'_>, document: Option<String>) -> Result<(), Error> {
+    let set = call.store().set_setting(call.bucket().clone(), Setting::Lifecycle, document).await;
+    set.map_err(|error| of_store(error, call.request()))
+}
+
+/// Says when an object of the addressed bucket expires, if a rule has a date for it.
+pub(super) fn add_expiration(
+    headers: &mut HeaderMap,
+    call: &Call<'_>,
+    size: u64,
+    tags: &Tags,
+    modified: Timestamp,
+) -> Result<(), Error> {
+    if !call.owned.is_some_and(|bucket| bucket.has_lifecycle) {
+        return Ok(());
+    }
+    let rules = rules(call.store(), call.bucket()).map_err(|error| of_store(error, call.request()))?;
+    let candidate = Candidate { key: call.key().as_str(), size, tags };
+    let value = rules.expiry(candidate, modified).and_then(|(date, rule)| {
+        let rule = encode(rule, Slash::Escape);
+        HeaderValue::try_from(format!("expiry-date=\"{}\", rule-id=\"{rule}\"", date.http_date())).ok()
+    });
+    headers.extend(value.map(|value| (HeaderName::from_static("x-amz-expiration"), value)));
+    Ok(())
+}
+
+fn rules(store: &Store, bucket: &BucketName) -> Result<Lifecycle, store::Error> {
+    let Some(document) = store.setting(bucket, Setting::Lifecycle)? else {
+        return Ok(Lifecycle::default());
+    };
+    let broken = |error| store::Error::Index(format!("the lifecycle of {bucket} cannot be read: {error}"));
+    Lifecycle::parse(document.as_bytes()).map_err(broken)
+}
+
+/// Applies the rules of all buckets, again and again, until it is dropped. What fails is tried again the next time.
+pub async fn apply_lifecycles(context: Arc<Context>, interval: Duration) {
+    loop {
+        tokio::time::sleep(interval).await;
+        let store = context.store.clone();
+        let buckets = match blocking(move || store.buckets()).await {
+            Ok(Ok(buckets)) => buckets,
+            Ok(Err(error)) => {
+                tracing::error!(%error, "lifecycles cannot be applied");
+                continue;
+            }
+            Err(_) => continue,
+        };
+        for Bucket { name, .. } in buckets.into_iter().filter(|bucket| bucket.has_lifecycle) {
+            match apply(&context, &name).await {
+                Ok((0, 0)) => {}
+                Ok((versions, uploads)) => {
+                    tracing::info!(bucket = %name, versions, uploads, "applied the lifecycle");
+                }
+                // It was removed meanwhile.
+                Err(store::Error::NoSuchBucket) => {}
+                Err(error) => tracing::error!(bucket = %name, %error, "the lifecycle was not applied"),
+            }
+        }
+    }
+}
+
+/// Applies the rules of a bucket: how many versions and uploads were removed.
+async fn apply(context: &Arc<Context>, name: &BucketName) -> Result<(usize, usize), store::Error> {
+    let rules = Arc::new(rules(&context.store, name)?);
+    let now = context.clock.now();
+    let mut counts = (0, 0);
+    for prefix in rules.prefixes() {
+        let mut walk = Some(Walk::below(prefix));
+        while let Some(at) = walk.take() {
+            let (store, bucket, rules) = (context.store.clone(), name.clone(), Arc::clone(&rules));
+            let found = blocking(move || store.expired(&bucket, &rules, at, now)).await;
+            let (expired, next) = found.unwrap_or_else(|_| Err(panicked()))?;
+            for batch in expired.chunks(BATCH_REMOVALS_MAX) {
+                counts.0 += context.store.remove_expired(name.clone(), batch.to_vec(), now).await?;
+            }
+            walk = next;
+        }
+        counts.1 += abort_uploads(context, name, &rules, prefix, now).await?;
+    }
+    Ok(counts)
+}
+
+async fn abort_uploads(
+    context: &Arc<Context>,
+    name: &BucketName,
+    rules: &Lifecycle,
+    prefix: &str,
+    now: Timestamp,
+) -> Result<usize, store::Error> {
+    let mut selection = Selection { prefix: prefix.to_owned(), limit: PAGE_KEYS_MAX, ..Selection::default() };
+    let (mut after, mut aborted) = (None, 0);
+    loop {
+        let (store, bucket, wanted) = (context.store.clone(), name.clone(), selection.clone());
+        let page = blocking(move || store.uploads(&bucket, &wanted, after)).await;
+        let page = page.unwrap_or_else(|_| Err(panicked()))?;
+        after = page.entries.last().map(|(_, upload)| upload.id);
+        for (key, upload) in page.entries {
+            if rules.aborts(&key, upload.initiated, now) {
+                let upload = UploadName { bucket: name.clone(), key: upload.key, id: upload.id };
+                match context.store.abort_upload(upload).await {
+                    Ok(()) => aborted += 1,
+                    Err(store::Error::NoSuchUpload) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        match page.next {
+            Some(next) => selection.after = Some(next),
+            None => return Ok(aborted),
+        }
+    }
+}
+
+fn panicked() -> store::Error {
+    store::Error::Index("reading the index panicked".to_owned())
+}

@@ -1,0 +1,121 @@
+//! Lifecycle rules against a store: what goes, and what has changed meanwhile and stays.
+
+use super::*;
+use crate::s3::lifecycle::Lifecycle;
+use crate::store::{Expired, Versioning};
+
+fn rules(text: &str) -> Lifecycle {
+    let document = format!("<LifecycleConfiguration>{text}</LifecycleConfiguration>");
+    Lifecycle::parse(document.as_bytes()).expect("valid")
+}
+
+fn rule(inner: &str) -> String {
+    format!("<Rule><Status>Enabled</Status>{inner}</Rule>")
+}
+
+/// Everything that has expired, found page by page.
+fn expired(store: &Store, rules: &Lifecycle, days: i64) -> Vec<Expired> {
+    let now = now().plus_seconds(days * 86_400);
+    let mut all = Vec::new();
+    for prefix in rules.prefixes() {
+        let mut walk = Some(Walk::below(prefix));
+        while let Some(at) = walk.take() {
+            let (found, next) = store.expired(&bucket(), rules, at, now).expect("found");
+            all.extend(found);
+            walk = next;
+        }
+    }
+    all
+}
+
+async fn apply(store: &Store, rules: &Lifecycle, days: i64) -> usize {
+    let found = expired(store, rules, days);
+    store.remove_expired(bucket(), found, now().plus_seconds(days * 86_400)).await.expect("removed")
+}
+
+fn left(store: &Store) -> Vec<(String, Option<u64>)> {
+    let selection = Selection { limit: 10_000, ..Selection::default() };
+    let page = store.versions(&bucket(), &selection, None).expect("a page");
+    page.entries.into_iter().map(|(key, entry)| (key, entry.object.map(|object| object.size))).collect()
+}
+
+#[tokio::test]
+async fn objects_go_when_their_time_has_come() {
+    let place = Place::new();
+    let store = place.store();
+    create(store).await;
+    let tagged = NewObject { tags: Tags::parse_header("keep=no").expect("valid"), ..new_object("b/tagged") };
+    let writer = store.inline_writer(5).expect("small");
+    store.put_object(tagged, received(writer, &body(1, 5)), now()).await.expect("put");
+    for name in ["a/small", "b/plain", "c"] {
+        put(store, name, &body(1, 5)).await;
+    }
+    put(store, "a/large", &body(1, 50)).await;
+    let rules = rules(
+        &(rule(
+            "<Filter><And><Prefix>a/</Prefix><ObjectSizeGreaterThan>5</ObjectSizeGreaterThan></And></Filter><Expiration><Days>1</Days></Expiration>",
+        ) + &rule(
+            "<Filter><Tag><Key>keep</Key><Value>no</Value></Tag></Filter><Expiration><Days>2</Days></Expiration>",
+        )),
+    );
+    assert_eq!(apply(store, &rules, 1).await, 0);
+    assert_eq!(apply(store, &rules, 2).await, 1);
+    assert_eq!(apply(store, &rules, 3).await, 1);
+    assert_eq!(apply(store, &rules, 300).await, 0);
+    let sizes = ["a/small", "b/plain", "c"].map(|name| (name.to_owned(), Some(5)));
+    assert_eq!(left(store), sizes);
+}
+
+#[tokio::test]
+async fn versions_and_markers_go_in_their_turn() {
+    let place = Place::new();
+    let store = place.store();
+    create(store).await;
+    store.set_versioning(bucket(), Versioning::Enabled).await.expect("set");
+    // More than two pages.
+    for size in 1..=5 {
+        put(store, "k", &body(1, size)).await;
+    }
+    for number in 0..2100 {
+        put(store, &format!("l{number}"), &body(1, 1)).await;
+    }
+    let rules = rules(&rule(
+        "<Filter><Prefix/></Filter><Expiration><Days>10</Days></Expiration><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>2</NewerNoncurrentVersions></NoncurrentVersionExpiration>",
+    ));
+    assert_eq!(apply(store, &rules, 1).await, 0);
+    assert_eq!(apply(store, &rules, 2).await, 2);
+    let of_k = |store: &Store| -> Vec<Option<u64>> {
+        left(store).into_iter().filter(|(key, _)| key == "k").map(|(_, size)| size).collect()
+    };
+    assert_eq!(of_k(store), [Some(5), Some(4), Some(3)]);
+    // Current objects go behind a marker; two newer ones are still kept of each key.
+    assert_eq!(apply(store, &rules, 11).await, 2101);
+    assert_eq!(of_k(store), [None, Some(5), Some(4), Some(3)]);
+    assert_eq!(apply(store, &rules, 13).await, 1);
+    assert_eq!(of_k(store), [None, Some(5), Some(4)]);
+    assert_eq!(left(store).len(), 2 * 2100 + 3);
+}
+
+#[tokio::test]
+async fn what_changed_meanwhile_stays() {
+    let place = Place::new();
+    let store = place.store();
+    create(store).await;
+    put(store, "k", &body(1, 5)).await;
+    let rules = rules(&rule("<Filter/><Expiration><Days>1</Days></Expiration>"));
+    let found = expired(store, &rules, 2);
+    assert_eq!(found.len(), 1);
+    let writer = store.inline_writer(6).expect("small");
+    let later = now().plus_seconds(60);
+    store.put_object(new_object("k"), received(writer, &body(1, 6)), later).await.expect("put");
+    assert_eq!(store.remove_expired(bucket(), found, later).await.expect("carried out"), 0);
+    assert_eq!(read(store, "k"), Some(body(1, 6)));
+    // A marker with nothing behind it goes; one with a version behind it does not.
+    store.set_versioning(bucket(), Versioning::Enabled).await.expect("set");
+    delete(store, &["k", "never"]).await;
+    let lone = self::rules(&rule(
+        "<Filter/><Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>",
+    ));
+    assert_eq!(apply(store, &lone, 0).await, 1);
+    assert_eq!(left(store), [("k".to_owned(), None), ("k".to_owned(), Some(6))]);
+}
