@@ -1,8 +1,11 @@
 //! The command line: subcommands, and the only place that prints. Here everything is put together.
 
+mod backup;
 mod credentials;
 mod fsck;
 mod healthcheck;
+mod progress;
+mod scrub;
 mod serve;
 mod sign;
 
@@ -29,6 +32,10 @@ enum Command {
     Sign(Box<sign::Arguments>),
     /// Examine a store that is not being served
     Fsck(fsck::Arguments),
+    /// Read every object again and compare it with its checksum, while the store is served or not
+    Scrub(scrub::Arguments),
+    /// Copy a store, while it is served or not, into a directory that can be served
+    Backup(backup::Arguments),
     /// Ask a server whether it is up; the exit status says so
     Healthcheck(healthcheck::Arguments),
 }
@@ -43,6 +50,8 @@ pub fn run() -> ExitCode {
         Command::Serve(arguments) => serve::run(*arguments),
         Command::Sign(arguments) => sign::run(&arguments),
         Command::Fsck(arguments) => fsck::run(&arguments),
+        Command::Scrub(arguments) => scrub::run(&arguments),
+        Command::Backup(arguments) => backup::run(&arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
     };
     match outcome {

@@ -10,8 +10,8 @@ use std::io;
 use std::sync::Arc;
 
 pub use local::{
-    BlobReader, COMPLETED_BYTES_MAX, Flush, OpenError, PART_BYTES_MIN, Pinned, Problem, Received, Report,
-    Setting, Settings, Store, Walk, Writer,
+    Backup, BackupError, BlobReader, COMPLETED_BYTES_MAX, Flush, OpenError, PART_BYTES_MIN, Pinned, Problem,
+    Received, Report, Scrub, Scrubbed, Setting, Settings, Step, Store, Visitor, Walk, Writer,
 };
 
 use crate::clock::Timestamp;

@@ -242,19 +242,10 @@ impl BlobReader {
         Ok(Some(bytes))
     }
 
-    /// Opens a blob where it is: in its place, or for a moment still in the incoming folder.
+    /// Opens the blob of a segment, if it is long enough.
     fn open(&self, segment: &Segment) -> io::Result<File> {
         let blob = segment.blob();
-        let (place, incoming) = (self.layout.blob(blob), self.layout.incoming_blob(blob));
-        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
-        let file = match self.medium.open(&place) {
-            Err(error) if missing(&error) => match self.medium.open(&incoming) {
-                // It was moved between the two looks.
-                Err(error) if missing(&error) => self.medium.open(&place),
-                other => other,
-            },
-            other => other,
-        }?;
+        let file = self.layout.open_blob(self.medium.as_ref(), blob)?;
         // A mapping beyond the end of a file is a trap, so the length is checked before anything is mapped.
         if file.metadata()?.len() < segment.offset + segment.length {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("blob {blob} is too short")));

@@ -22,7 +22,7 @@ use std::ops::Bound;
 use std::path::Path;
 
 use heed::types::Bytes as Raw;
-use heed::{Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithTls};
+use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithTls};
 
 use super::layout::BlobId;
 use super::record::{
@@ -76,10 +76,12 @@ impl Index {
         let is_new = !folder.join("data.mdb").exists();
         options.map_size(MAP_BYTES).max_dbs(16).max_readers(READERS_MAX);
         #[expect(unsafe_code, reason = "opening maps the file")]
-        // SAFETY: the file is mapped, so nobody else may change it: the store's lock keeps other processes
-        // out, `open` runs once for each store, and a network file system is excluded by documentation.
-        // NO_READ_AHEAD is safe in itself: it changes what the kernel reads in advance.
+        // SAFETY: the file is mapped, so nobody may change it but LMDB, which coordinates all processes that have it
+        // open; a network file system, where it cannot, is excluded by documentation. Nothing else writes below the
+        // store. NO_READ_AHEAD is safe in itself: it changes what the kernel reads in advance.
         let environment = unsafe { options.flags(EnvFlags::NO_READ_AHEAD).open(folder)? };
+        // Readers of processes that were killed would keep pages from being used again.
+        environment.clear_stale_readers()?;
         let mut transaction = environment.write_txn()?;
         let mut table = |name| environment.create_database::<Raw, Raw>(&mut transaction, Some(name));
         let index = Self {
@@ -103,6 +105,19 @@ impl Index {
             std::fs::File::open(folder)?.sync_all()?;
         }
         Ok(index)
+    }
+
+    /// Copies the index, as it is at one moment, into an empty folder.
+    pub(super) fn copy_into(&self, folder: &Path) -> Result<(), Error> {
+        let copy = self.environment.copy_to_path(folder.join("data.mdb"), CompactionOption::Enabled)?;
+        copy.sync_all()?;
+        Ok(std::fs::File::open(folder)?.sync_all()?)
+    }
+
+    /// Lets go of the snapshots of processes that were killed.
+    pub(super) fn clear_stale_readers(&self) -> Result<(), Error> {
+        self.environment.clear_stale_readers()?;
+        Ok(())
     }
 
     /// A snapshot to read from; to be short, and never held across an await.

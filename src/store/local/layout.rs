@@ -4,6 +4,7 @@
 //! DIR/
 //!   format         version of this layout
 //!   lock           flock: one process owns a store
+//!   hold           flock: shared by processes that read beside it, and for whose sake no blob is removed
 //!   index/         LMDB
 //!   incoming/      blobs whose commit is under way
 //!   blobs/ab/<id>  bodies, immutable, named by the id whose first two digits name the folder
@@ -16,6 +17,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
+use super::medium::Medium;
 use crate::s3::name::{hex_decode, hex_encode};
 
 /// The text of `format` that this version writes.
@@ -23,8 +25,17 @@ const FORMAT: &str = "presigned store 2\n";
 /// The text of the format before it, which a start brings up to date.
 const FORMER_FORMAT: &str = "presigned store 1\n";
 /// What may stand in a directory that is to become a store.
-const OWN_NAMES: [&str; 7] =
-    ["lock", "index", "incoming", "blobs", "format.new", "credentials.toml", "lost+found"];
+const OWN_NAMES: [&str; 9] = [
+    "lock",
+    "hold",
+    "index",
+    "index.new",
+    "incoming",
+    "blobs",
+    "format.new",
+    "credentials.toml",
+    "lost+found",
+];
 
 /// The name of a blob: 16 random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,6 +70,8 @@ pub enum OpenError {
     UnknownFormat(PathBuf, String),
     /// Another process has it open.
     Locked(PathBuf),
+    /// A backup into it was begun and not finished.
+    UnfinishedBackup(PathBuf),
     /// The index cannot be opened.
     Index(PathBuf, String),
 }
@@ -76,6 +89,9 @@ impl fmt::Display for OpenError {
                 path.display()
             ),
             Self::Locked(path) => write!(f, "another process holds the store in {}", path.display()),
+            Self::UnfinishedBackup(path) => {
+                write!(f, "the backup in {} was not finished: run it again", path.display())
+            }
             Self::Index(path, error) => write!(f, "cannot open the index in {}: {error}", path.display()),
         }
     }
@@ -92,6 +108,16 @@ pub(super) struct Layout {
 impl Layout {
     /// Opens the directory, makes it a store if it is new, and takes its lock, which the returned file holds.
     pub(super) fn open(root: &Path) -> Result<(Self, File), OpenError> {
+        let layout = Self { root: root.to_owned() };
+        // The second backup into a directory leaves the first one in place until it is whole.
+        if layout.new_index().exists() && !layout.index().join("data.mdb").exists() {
+            return Err(OpenError::UnfinishedBackup(root.to_owned()));
+        }
+        Self::open_for_backup(root)
+    }
+
+    /// The same where a backup may be unfinished.
+    pub(super) fn open_for_backup(root: &Path) -> Result<(Self, File), OpenError> {
         let fail = |error| OpenError::Directory(root.to_owned(), error);
         fs::create_dir_all(root).map_err(fail)?;
         let layout = Self { root: root.to_owned() };
@@ -118,6 +144,38 @@ impl Layout {
             layout.create().map_err(fail)?;
         }
         Ok((layout, lock))
+    }
+
+    /// The layout of a store that is there, whoever has it open, and a hold on it: for as long as the returned file
+    /// is open, no blob is removed.
+    pub(super) fn visit(root: &Path) -> Result<(Self, File), OpenError> {
+        let fail = |error| OpenError::Directory(root.to_owned(), error);
+        let layout = Self { root: root.to_owned() };
+        match fs::read_to_string(layout.format()) {
+            Ok(format) if format == FORMAT => {}
+            Ok(format) => return Err(OpenError::UnknownFormat(root.to_owned(), format.trim().to_owned())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(OpenError::NotAStore(root.to_owned()));
+            }
+            Err(error) => return Err(fail(error)),
+        }
+        let hold = layout.hold_file().map_err(fail)?;
+        flock(&hold, FlockOperation::LockShared).map_err(|error| fail(error.into()))?;
+        Ok((layout, hold))
+    }
+
+    /// The right to remove blobs, for as long as the returned file is open; `None` while somebody holds them.
+    pub(super) fn unheld(&self) -> io::Result<Option<File>> {
+        let hold = self.hold_file()?;
+        match flock(&hold, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(hold)),
+            Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn hold_file(&self) -> io::Result<File> {
+        OpenOptions::new().create(true).truncate(false).write(true).open(self.root.join("hold"))
     }
 
     fn refuse_foreign_files(&self) -> Result<(), OpenError> {
@@ -171,6 +229,11 @@ impl Layout {
         self.root.join("index")
     }
 
+    /// The index of a backup that is being made.
+    pub(super) fn new_index(&self) -> PathBuf {
+        self.root.join("index.new")
+    }
+
     pub(super) fn incoming(&self) -> PathBuf {
         self.root.join("incoming")
     }
@@ -182,6 +245,24 @@ impl Layout {
     /// Where a blob is until its commit has been carried out.
     pub(super) fn incoming_blob(&self, id: BlobId) -> PathBuf {
         self.incoming().join(id.to_string())
+    }
+
+    /// Opens a blob where it is: in its place, or for a moment still in the incoming folder.
+    pub(super) fn open_blob(&self, medium: &dyn Medium, blob: BlobId) -> io::Result<File> {
+        let (place, incoming) = (self.blob(blob), self.incoming_blob(blob));
+        let missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        match medium.open(&place) {
+            Err(error) if missing(&error) => match medium.open(&incoming) {
+                // It was moved between the two looks.
+                Err(error) if missing(&error) => medium.open(&place),
+                other => other,
+            },
+            other => other,
+        }
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
     /// The folder a blob ends in.

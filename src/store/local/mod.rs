@@ -8,6 +8,7 @@
 //! has the layout and the argument.
 
 mod audit;
+mod backup;
 mod blob;
 mod buckets;
 mod check;
@@ -23,9 +24,11 @@ mod multipart;
 mod objects;
 mod reclaim;
 mod record;
+mod scrub;
 #[cfg(test)]
 mod tests;
 mod versions;
+mod visit;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -35,11 +38,14 @@ use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
 pub use audit::{Problem, Report};
+pub use backup::{Backup, BackupError};
 pub use blob::{BlobReader, Flush, Pinned, Received, Writer};
 pub use buckets::Setting;
 pub use expire::Walk;
 pub use layout::OpenError;
 pub use multipart::{COMPLETED_BYTES_MAX, PART_BYTES_MIN};
+pub use scrub::{Scrub, Scrubbed};
+pub use visit::{Step, Visitor};
 
 use blob::{NewBlob, Pins};
 use commit::{Committer, Notice};
@@ -116,6 +122,7 @@ impl Store {
             Committer::start(index.clone(), layout.clone(), Arc::clone(&medium), reclaim.clone())
                 .map_err(threads)?;
         let reclaimer = reclaim::Reclaimer {
+            index: index.clone(),
             layout: layout.clone(),
             medium: Arc::clone(&medium),
             pins: pins.clone(),

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use super::blob::Pins;
 use super::commit::{Committer, Notice};
+use super::index::Index;
 use super::layout::{BlobId, Layout};
 use super::medium::Medium;
 
@@ -20,6 +21,7 @@ const BATCH_BLOBS_MAX: usize = 1024;
 const PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) struct Reclaimer {
+    pub index: Index,
     pub layout: Layout,
     pub medium: Arc<dyn Medium>,
     pub pins: Pins,
@@ -41,7 +43,12 @@ impl Reclaimer {
             };
             match next {
                 Ok(Notice::Garbage(blobs)) => waiting.extend(blobs),
-                Err(RecvTimeoutError::Timeout) => {}
+                // What waits may wait for a visitor of the store, and that may have been killed.
+                Err(RecvTimeoutError::Timeout) => {
+                    if let Err(error) = self.index.clear_stale_readers() {
+                        tracing::warn!(%error, "readers that are gone cannot be cleared away");
+                    }
+                }
                 // What is still pinned stays in the index for the next start.
                 Ok(Notice::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             }
@@ -55,6 +62,15 @@ impl Reclaimer {
 
     /// Removes files, makes that durable, strikes them off; gives back what could not be removed.
     fn remove(&self, blobs: &[BlobId]) -> Vec<BlobId> {
+        let _unheld = match self.layout.unheld() {
+            Ok(Some(unheld)) => unheld,
+            // Somebody reads the store beside us, as a backup does.
+            Ok(None) => return blobs.to_vec(),
+            Err(error) => {
+                tracing::warn!(%error, "blobs cannot be removed yet");
+                return blobs.to_vec();
+            }
+        };
         let mut gone = Vec::with_capacity(blobs.len());
         let mut kept = Vec::new();
         let mut folders = BTreeSet::new();

@@ -1,0 +1,85 @@
+//! `presigned scrub`: reads every body again, while the store is served or not.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::progress::Progress;
+use super::{Failure, say};
+use crate::config::parse_bytes;
+use crate::store::{Scrub, Visitor};
+
+/// How often it is written down where the scrub is.
+const SAVE_INTERVAL: Duration = Duration::from_secs(5);
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// Directory of the store
+    #[arg(default_value = "data", env = "PRESIGNED_DIR")]
+    dir: PathBuf,
+    /// Most bytes a second, like 50MiB; 0 for no limit
+    #[arg(long, value_name = "BYTES", default_value = "100MiB")]
+    rate: String,
+    /// Begin anew instead of where the last scrub was interrupted
+    #[arg(long)]
+    restart: bool,
+}
+
+/// Prints every damaged object; fails if there is one.
+pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let rate = parse_bytes(&arguments.rate)?;
+    let visitor = Visitor::open(&arguments.dir)?;
+    let place = arguments.dir.join("scrub.json");
+    let mut scrub = if arguments.restart { Scrub::default() } else { resumed(&place)? };
+    let mut progress = Progress::new(visitor.blob_bytes()?, Some(rate));
+    if scrub != Scrub::default() {
+        say(&format!("going on behind {} bodies", scrub.bodies))?;
+        progress.skip(scrub.bytes);
+    }
+    let mut saved = Instant::now();
+    loop {
+        let found = visitor.scrub(&mut scrub, &mut |bytes| progress.advance(bytes))?;
+        for name in &found.damaged {
+            progress.say(&format!("damaged: {name}"))?;
+        }
+        if found.is_done {
+            break;
+        }
+        if saved.elapsed() > SAVE_INTERVAL || !found.damaged.is_empty() {
+            save(&place, &scrub)?;
+            saved = Instant::now();
+        }
+    }
+    drop(progress);
+    match fs::remove_file(&place) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    say(&format!("{} bodies of {} bytes were read", scrub.bodies, scrub.bytes))?;
+    if scrub.unchecked > 0 {
+        say(&format!("{} of them have no checksum, because an older version stored them", scrub.unchecked))?;
+    }
+    match scrub.damaged {
+        0 => Ok(()),
+        damaged => {
+            Err(format!("damaged: {damaged}; they are not served, and must come from a backup or be deleted")
+                .into())
+        }
+    }
+}
+
+/// Where the last scrub was interrupted, or the begin.
+fn resumed(place: &Path) -> Result<Scrub, Failure> {
+    match fs::read(place) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map_err(|error| format!("cannot read {}: {error}; use --restart", place.display()).into()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Scrub::default()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn save(place: &Path, scrub: &Scrub) -> Result<(), Failure> {
+    let unfinished = place.with_extension("json.new");
+    fs::write(&unfinished, serde_json::to_vec(scrub)?)?;
+    Ok(fs::rename(unfinished, place)?)
+}

@@ -1,0 +1,209 @@
+//! A copy of a store that can be served itself, made while the store may be served.
+//!
+//! The copy of the index is of one moment, and every blob it refers to is kept for as long as the visitor is there.
+//! Blobs never change, so those that an earlier backup brought are not copied again. The order makes every
+//! interruption harmless: blobs first, then the index in one rename, then the blobs of the former index that the new
+//! one does not have.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+
+use super::index::Index;
+use super::layout::{BlobId, Layout, OpenError};
+use super::medium::Disk;
+use super::record::{BlobRecord, decode};
+use super::visit::{Step, Visitor};
+use crate::store::Error;
+
+/// What is copied beside index and blobs: without it whoever serves the copy would make other keys.
+const CREDENTIALS: &str = "credentials.toml";
+
+/// What a backup did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backup {
+    pub blobs: u64,
+    pub copied: u64,
+    pub copied_bytes: u64,
+    /// Blobs of an earlier backup that nothing refers to any more.
+    pub removed: u64,
+}
+
+impl Visitor {
+    /// Copies the store into a directory that is empty, or that an earlier backup was made in.
+    ///
+    /// # Errors
+    /// [`OpenError`] if the directory is in use or is something else, and what reading and writing fail with.
+    pub fn backup(&self, to: &Path, step: Step<'_>) -> Result<Backup, BackupError> {
+        if to.canonicalize().is_ok_and(|to| self.directory().canonicalize().is_ok_and(|from| from == to)) {
+            return Err(io::Error::other("a store cannot be backed up into itself").into());
+        }
+        let (target, _lock) = Layout::open_for_backup(to)?;
+        let fresh = target.new_index();
+        remove_folder(&fresh)?;
+        fs::create_dir(&fresh)?;
+        self.index.copy_into(&fresh)?;
+        let index = Index::open(&fresh).map_err(Error::from)?;
+        let mut backup = Backup::default();
+        self.copy_blobs(&index, &target, &mut backup, step)?;
+        self.copy_credentials(to)?;
+        // Closed, so that nothing but the data is left of it.
+        drop(index);
+        let _ = fs::remove_file(fresh.join("lock.mdb"));
+        File::open(&fresh)?.sync_all()?;
+        renameat_with(CWD, &fresh, CWD, target.index(), RenameFlags::EXCHANGE).map_err(io::Error::from)?;
+        File::open(to)?.sync_all()?;
+        remove_folder(&fresh)?;
+        remove_orphans(&target, &mut backup)?;
+        Ok(backup)
+    }
+
+    fn copy_blobs(
+        &self,
+        index: &Index,
+        target: &Layout,
+        backup: &mut Backup,
+        step: Step<'_>,
+    ) -> Result<(), BackupError> {
+        let transaction = index.read()?;
+        let mut shard = None;
+        for entry in index.blobs.iter(&transaction)? {
+            let (key, value) = entry?;
+            let record: BlobRecord = decode(value)?;
+            let broken = |_| Error::Index("the id of a blob is broken".to_owned());
+            let blob = BlobId(<[u8; 16]>::try_from(key).map_err(broken)?);
+            let place = target.blob(blob);
+            backup.blobs += 1;
+            if fs::metadata(&place).is_ok_and(|file| file.len() == record.size) {
+                step(record.size);
+                continue;
+            }
+            // Ids come in order, so each folder is synced once.
+            let folder = target.shard(blob);
+            if shard.as_ref().is_some_and(|last| *last != folder) {
+                sync_shard(shard.as_deref())?;
+            }
+            shard = Some(folder);
+            self.copy_blob(blob, &record, &place, step)?;
+            backup.copied += 1;
+            backup.copied_bytes += record.size;
+        }
+        Ok(sync_shard(shard.as_deref())?)
+    }
+
+    /// Copies a blob under another name first, so that one that has its name is whole.
+    fn copy_blob(&self, blob: BlobId, record: &BlobRecord, place: &Path, step: Step<'_>) -> io::Result<()> {
+        let mut from = self.layout.open_blob(&Disk, blob)?;
+        let unfinished = place.with_extension("new");
+        let mut to = File::create(&unfinished)?;
+        let mut copied = 0;
+        // By pieces, so that whoever watches sees it move; the kernel shares the blocks where it can.
+        loop {
+            let bytes = io::copy(&mut io::Read::take(&mut from, 64 * 1024 * 1024), &mut to)?;
+            if bytes == 0 {
+                break;
+            }
+            copied += bytes;
+            step(bytes);
+        }
+        if copied != record.size {
+            return Err(io::Error::other(format!(
+                "blob {blob} has {copied} bytes instead of {}",
+                record.size
+            )));
+        }
+        to.sync_all()?;
+        fs::rename(unfinished, place)
+    }
+
+    fn copy_credentials(&self, to: &Path) -> io::Result<()> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let text = match fs::read(self.directory().join(CREDENTIALS)) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let unfinished = to.join("credentials.new");
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        io::Write::write_all(&mut file, &text)?;
+        file.sync_all()?;
+        fs::rename(unfinished, to.join(CREDENTIALS))
+    }
+}
+
+fn sync_shard(folder: Option<&Path>) -> io::Result<()> {
+    folder.map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+fn remove_folder(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Removes what an earlier backup brought and the present one does not have.
+fn remove_orphans(target: &Layout, backup: &mut Backup) -> Result<(), BackupError> {
+    let index = Index::open(&target.index()).map_err(Error::from)?;
+    let transaction = index.read()?;
+    for shard in fs::read_dir(target.blobs())? {
+        for file in fs::read_dir(shard?.path())? {
+            let file = file?;
+            let blob = file.file_name().to_str().and_then(BlobId::parse);
+            let known = match blob {
+                Some(blob) => index.blobs.get(&transaction, &blob.0).map_err(Error::from)?.is_some(),
+                None => false,
+            };
+            if !known {
+                fs::remove_file(file.path())?;
+                backup.removed += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Why a backup was not made.
+#[derive(Debug)]
+pub enum BackupError {
+    Open(OpenError),
+    Store(Error),
+}
+
+impl std::fmt::Display for BackupError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Open(error) => error.fmt(f),
+            Self::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for BackupError {}
+
+impl From<OpenError> for BackupError {
+    fn from(error: OpenError) -> Self {
+        Self::Open(error)
+    }
+}
+
+impl From<Error> for BackupError {
+    fn from(error: Error) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<heed::Error> for BackupError {
+    fn from(error: heed::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl From<io::Error> for BackupError {
+    fn from(error: io::Error) -> Self {
+        Self::Store(error.into())
+    }
+}
