@@ -5,11 +5,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::conditions::{check_expected_owner, check_write_headers, parse_version, refuse_version};
 use super::error::of_store;
-use super::exchange::{Body, Call, Intake, Reply, xml};
+use super::exchange::{Body, Call, Intake, Reply, blocking, xml};
 use super::lifecycle::add_expiration;
 use super::upload::{Place, receive, receive_document};
 use crate::auth::BodyKind;
-use crate::s3::checksum::Algorithm;
+use crate::s3::checksum::{Algorithm, ChecksumType, Hasher};
 use crate::s3::condition::{Conditions, WriteCondition};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::metadata::Metadata;
@@ -18,7 +18,9 @@ use crate::s3::tagging::Tags;
 use crate::s3::target::key_too_long;
 use crate::s3::uri::decode;
 use crate::s3::xml::{Element, Writer};
-use crate::store::{self, Copy, Deleted, Deletion, NewObject, ObjectChecksum, ObjectName, Written};
+use crate::store::{
+    self, Content, Copy, Deleted, Deletion, NewObject, ObjectChecksum, ObjectName, ReadChecksum, Written,
+};
 
 /// Most keys of one DeleteObjects.
 const DELETE_KEYS_MAX: usize = 1000;
@@ -116,8 +118,8 @@ pub(super) async fn copy(call: &Call<'_>) -> Result<Reply, Error> {
     if unchanged && source.bucket == *call.bucket() && source.key == *call.key() {
         return Err(ErrorCode::InvalidRequest.says("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."));
     }
-    check_copy_checksum(call, &source)?;
     let copy = Copy {
+        checksum: copied_checksum(call, &source).await?,
         source_conditions: Conditions::of_copy_source(request),
         // Also validates a storage class that is given without replacing anything else.
         target: new_object(call, false)?,
@@ -177,20 +179,38 @@ pub(super) fn of_source(error: store::Error, source: &ObjectName, call: &Call<'_
     }
 }
 
-/// A copy keeps the checksum of its source; computing another is not offered.
-fn check_copy_checksum(call: &Call<'_>, source: &ObjectName) -> Result<(), Error> {
+/// A copy keeps the checksum of its source, unless it is asked for one of another algorithm: the source is then read.
+async fn copied_checksum(call: &Call<'_>, source: &ObjectName) -> Result<Option<ReadChecksum>, Error> {
     let Some(asked) = call.request().amz("x-amz-checksum-algorithm") else {
-        return Ok(());
+        return Ok(None);
     };
-    let stored = match call.store().object(source) {
-        Ok(object) => object.checksum.map(|checksum| checksum.value.algorithm()),
-        // That there is no source is for the copy itself to say.
-        Err(_) => return Ok(()),
+    let algorithm = Algorithm::parse(&asked).ok_or_else(|| {
+        ErrorCode::InvalidRequest.says("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
+    })?;
+    let failed = |error| of_source(error, source, call);
+    let object = call.store().object(source).map_err(failed)?;
+    let keeps = |checksum: &ObjectChecksum| {
+        checksum.value.algorithm() == algorithm && checksum.kind == ChecksumType::FullObject
     };
-    match Algorithm::parse(&asked) {
-        Some(algorithm) if Some(algorithm) == stored => Ok(()),
-        _ => Err(ErrorCode::NotImplemented.error().with("Header", "x-amz-checksum-algorithm").at("header")),
+    if object.checksum.as_ref().is_some_and(keeps) {
+        return Ok(None);
     }
+    let (store, size) = (call.store().clone(), object.size);
+    let mut hasher = Hasher::new(algorithm);
+    let read = blocking(move || {
+        match object.content {
+            Content::Inline(bytes) => hasher.update(&bytes),
+            Content::Blobs(body) => {
+                let mut reader = store.reader(body, 0, size);
+                while let Some(window) = reader.next_window()? {
+                    hasher.update(&window);
+                }
+            }
+        }
+        Ok::<_, store::Error>(hasher.finish())
+    });
+    let value = read.await?.map_err(failed)?;
+    Ok(Some(ReadChecksum { value, etag: object.etag, modified: object.modified }))
 }
 
 /// The object that `x-amz-copy-source` names: `/bucket/key`, percent-encoded, perhaps with `?versionId=`.

@@ -32,13 +32,17 @@ impl Writer {
 
     /// Opens an element; `name` is never data.
     pub fn open(&mut self, name: &str) -> &mut Self {
-        let _ = write!(self.0, "<{name}>");
+        self.0.push('<');
+        self.0.push_str(name);
+        self.0.push('>');
         self
     }
 
     /// Closes it.
     pub fn close(&mut self, name: &str) -> &mut Self {
-        let _ = write!(self.0, "</{name}>");
+        self.0.push_str("</");
+        self.0.push_str(name);
+        self.0.push('>');
         self
     }
 

@@ -192,6 +192,16 @@ pub struct Copy {
     /// Keep the source's metadata, but for the storage class, which is never copied.
     pub keep_metadata: bool,
     pub keep_tags: bool,
+    /// Another checksum than the source has, computed over the body of the source.
+    pub checksum: Option<ReadChecksum>,
+}
+
+/// A checksum over a body that was read, and which body that was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadChecksum {
+    pub value: Checksum,
+    pub etag: ETag,
+    pub modified: Timestamp,
 }
 
 /// A multipart upload.

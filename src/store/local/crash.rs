@@ -223,6 +223,7 @@ impl Step {
                     target: new_object(*to, *at),
                     keep_metadata: true,
                     keep_tags: true,
+                    checksum: None,
                 };
                 store.copy_object(copy, now()).await.map(|_| ())
             }

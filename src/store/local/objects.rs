@@ -135,7 +135,18 @@ impl Store {
                 }
                 false => target.metadata,
             };
-            record.head = record.head.copied(now, &metadata);
+            let checksum = match copy.checksum {
+                Some(read) if read.etag != record.head.etag() || read.modified != record.head.modified() => {
+                    return Err(Error::Conflict);
+                }
+                Some(read) => {
+                    // Those of the parts are of another algorithm.
+                    record.parts.iter_mut().for_each(|part| part.checksum = None);
+                    Some(ObjectChecksum::full(read.value))
+                }
+                None => record.head.object_checksum(),
+            };
+            record.head = Head::new(now, record.head.size, record.head.etag(), checksum, &metadata);
             record.metadata = metadata.entries().to_vec();
             if !copy.keep_tags {
                 record.tags = target.tags.entries().to_vec();

@@ -158,11 +158,6 @@ impl Head {
         VersionId::from_bytes(self.version)
     }
 
-    /// The same body under new metadata, as a copy makes it.
-    pub(super) fn copied(&self, modified: Timestamp, metadata: &Metadata) -> Self {
-        Self::new(modified, self.size, self.etag(), self.object_checksum(), metadata)
-    }
-
     pub(super) fn modified(&self) -> Timestamp {
         Timestamp::from_unix_millis(self.modified_millis)
     }

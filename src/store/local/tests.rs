@@ -341,6 +341,7 @@ async fn copies_share_blobs_and_count_them() {
             target: new_object(to),
             keep_metadata: true,
             keep_tags: true,
+            checksum: None,
         };
         store.copy_object(copy, now()).await
     };
