@@ -4,6 +4,7 @@ mod backup;
 mod credentials;
 mod fsck;
 mod healthcheck;
+mod log;
 mod progress;
 mod scrub;
 mod serve;

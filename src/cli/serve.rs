@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use super::credentials::{self, KeyFlags};
-use super::{Failure, say};
+use super::{Failure, log, say};
 use crate::api;
 use crate::auth::{self, Keyring, SecretKey};
 use crate::clock::Clock;
@@ -122,8 +121,8 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         // What an earlier start wrote is not true of this one.
         let _ = std::fs::remove_file(path);
     }
-    // Lines that cannot be written at once are written by a thread of its own; the guard writes the last ones.
-    let _guard = start_log(config.log_format.unwrap_or_default())?;
+    // The guard writes the last lines.
+    let _guard = log::start(config.log_format.unwrap_or_default())?;
     // What can fail comes first, so that a start that fails has made no keys.
     let store = Store::open(config.store()?)?;
     let server = Server::bind(&settings).await?;
@@ -231,25 +230,6 @@ fn keyring(users: &[User]) -> (Keyring, Vec<Arc<auth::User>>) {
         known.push(known_user);
     }
     (Keyring::new(keys), known)
-}
-
-fn start_log(format: LogFormat) -> Result<tracing_appender::non_blocking::WorkerGuard, Failure> {
-    let wanted = std::env::var("PRESIGNED_LOG").unwrap_or_else(|_| "info".to_owned());
-    // A bare word is a level; taken for the name of a module, a slip would silence everything.
-    let known = wanted.contains('=') || wanted.parse::<tracing::level_filters::LevelFilter>().is_ok();
-    let filter = EnvFilter::try_new(&wanted).ok().filter(|_| known).ok_or_else(|| {
-        format!("PRESIGNED_LOG={wanted:?} is no level: write error, warn, info, debug or trace")
-    })?;
-    let (writer, guard) = tracing_appender::non_blocking(std::io::stderr());
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(false);
-    // A second subscriber in one process would be a mistake of this program; its log then goes to the first.
-    let _ = match format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
-    // A panic ends one request, and is one line like everything else.
-    std::panic::set_hook(Box::new(|panic| tracing::error!(%panic, "a request panicked")));
-    Ok(guard)
 }
 
 /// Written aside and renamed, so that whoever waits for it never reads half of it.
