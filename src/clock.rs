@@ -16,8 +16,6 @@ const ISO_SECONDS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
 const ISO_MILLIS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-const HTTP_DATE: &[BorrowedFormatItem<'_>] =
-    format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
 const RFC_850: &[BorrowedFormatItem<'_>] = format_description!(
     "[weekday repr:long], [day]-[month repr:short]-[year repr:last_two] [hour]:[minute]:[second] GMT"
 );
@@ -58,13 +56,18 @@ impl Timestamp {
         Self::from_unix_millis(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
-    /// Parses `yyyyMMdd'T'HHmmss'Z'`, the form of `X-Amz-Date`.
+    /// Parses `yyyyMMdd'T'HHmmss'Z'`, the form of `X-Amz-Date`: every presigned URL has one.
     pub fn parse_iso_basic(text: &str) -> Option<Self> {
-        // The length is fixed: `time` would take a sign before the year.
-        if text.len() != 16 {
-            return None;
-        }
-        PrimitiveDateTime::parse(text, ISO_BASIC).ok().map(Self::from_primitive)
+        let (date, rest) = text.split_at_checked(8)?;
+        let time = rest.strip_prefix('T')?.strip_suffix('Z').filter(|digits| digits.len() == 6)?;
+        let part = |from| digits(time.get(from..from + 2)?)?.try_into().ok();
+        let time = time::Time::from_hms(part(0)?, part(2)?, part(4)?).ok()?;
+        Some(Self::from_primitive(PrimitiveDateTime::new(parse_date(date)?, time)))
+    }
+
+    /// Whether a text is `yyyyMMdd` with a date that exists, as in a credential scope.
+    pub fn is_date_stamp(text: &str) -> bool {
+        parse_date(text).is_some()
     }
 
     /// Parses `2024-01-02T03:04:05Z`, also with a fraction or another zone.
@@ -122,13 +125,40 @@ impl Timestamp {
 
     /// `Tue, 02 Jan 2024 03:04:05 GMT`.
     pub fn http_date(self) -> String {
-        self.format(HTTP_DATE)
+        // Every answer has one or two of these, so they are put together by hand.
+        const WEEKDAYS: [&str; 7] = ["Mon, ", "Tue, ", "Wed, ", "Thu, ", "Fri, ", "Sat, ", "Sun, "];
+        const MONTHS: [&str; 12] = [
+            " Jan ", " Feb ", " Mar ", " Apr ", " May ", " Jun ", " Jul ", " Aug ", " Sep ", " Oct ",
+            " Nov ", " Dec ",
+        ];
+        let at = self.date_time();
+        let (year, month, day) = at.to_calendar_date();
+        let (hour, minute, second) = at.to_hms();
+        let century = u8::try_from(year.div_euclid(100)).unwrap_or_default();
+        let year = u8::try_from(year.rem_euclid(100)).unwrap_or_default();
+        let mut text = String::with_capacity("Tue, 02 Jan 2024 03:04:05 GMT".len());
+        let weekday = usize::from(at.weekday().number_days_from_monday());
+        text.push_str(WEEKDAYS.get(weekday).copied().unwrap_or_default());
+        push_two(&mut text, day);
+        text.push_str(MONTHS.get(usize::from(u8::from(month)) - 1).copied().unwrap_or_default());
+        push_two(&mut text, century);
+        push_two(&mut text, year);
+        for (before, part) in [(' ', hour), (':', minute), (':', second)] {
+            text.push(before);
+            push_two(&mut text, part);
+        }
+        text.push_str(" GMT");
+        text
     }
 
     fn format(self, items: &[BorrowedFormatItem<'_>]) -> String {
-        OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1_000_000)
-            .ok()
-            .and_then(|date| date.format(items).ok())
+        self.date_time().format(items).expect("a Timestamp is within the years 0000 to 9999")
+    }
+
+    fn date_time(self) -> OffsetDateTime {
+        let millis = time::Duration::milliseconds(self.0.rem_euclid(1000));
+        OffsetDateTime::from_unix_timestamp(self.unix_seconds())
+            .map(|seconds| seconds + millis)
             .expect("a Timestamp is within the years 0000 to 9999")
     }
 
@@ -142,6 +172,28 @@ impl Timestamp {
             date.unix_timestamp().saturating_mul(1000).saturating_add(i64::from(date.millisecond())),
         )
     }
+}
+
+/// Parses `yyyyMMdd`.
+fn parse_date(text: &str) -> Option<time::Date> {
+    let part = |from, to| digits(text.get(from..to)?);
+    let month = u8::try_from(part(4, 6)?).ok()?.try_into().ok()?;
+    let day = u8::try_from(part(6, 8)?).ok()?;
+    if text.len() != 8 {
+        return None;
+    }
+    time::Date::from_calendar_date(i32::from(part(0, 4)?), month, day).ok()
+}
+
+/// A number of up to four digits, and nothing else.
+fn digits(text: &str) -> Option<u16> {
+    text.bytes()
+        .try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u16::from(byte - b'0')))
+}
+
+fn push_two(text: &mut String, number: u8) {
+    text.push(char::from(b'0' + number / 10 % 10));
+    text.push(char::from(b'0' + number % 10));
 }
 
 /// Where "now" comes from: the system, or a test.
@@ -187,6 +239,15 @@ mod tests {
         assert_eq!(at.iso_seconds(), "2024-01-02T03:04:05Z");
         assert_eq!(at.iso_millis(), "2024-01-02T03:04:05.000Z");
         assert_eq!(at.http_date(), "Tue, 02 Jan 2024 03:04:05 GMT");
+        let ends = [i64::MIN, i64::MAX, -1].map(|millis| Timestamp::from_unix_millis(millis).http_date());
+        assert_eq!(
+            ends,
+            [
+                "Sat, 01 Jan 0000 00:00:00 GMT",
+                "Fri, 31 Dec 9999 23:59:59 GMT",
+                "Wed, 31 Dec 1969 23:59:59 GMT"
+            ]
+        );
         assert_eq!(Timestamp::parse_iso_basic("20240102T030405Z"), Some(at));
     }
 
@@ -218,6 +279,10 @@ mod tests {
             "2024-01-02T03:04:05Z",
             "20241302T030405Z",
             "+0240102T030405Z",
+            "20240102T03040Z",
+            "20240102T030460Z",
+            "20230229T030405Z",
+            "20240102T0304\u{e9}Z",
         ] {
             assert_eq!(Timestamp::parse_iso_basic(text), None, "{text}");
         }
