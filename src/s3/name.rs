@@ -230,13 +230,12 @@ impl fmt::Display for ETag {
 
 /// Lower-case hexadecimal.
 pub fn hex_encode(bytes: &[u8]) -> String {
-    let mut out = String::with_capacity(bytes.len() * 2);
+    let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
+    let mut out = Vec::with_capacity(bytes.len() * 2);
     for byte in bytes {
-        for digit in [byte >> 4, byte & 15] {
-            out.push(char::from_digit(u32::from(digit), 16).unwrap_or('0'));
-        }
+        out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
-    out
+    String::from_utf8(out).expect("digits and letters")
 }
 
 /// Exactly `2 * N` lower-case hexadecimal digits.

@@ -213,7 +213,9 @@ impl Operation {
             of_method().find(|row| row.marker == wanted).map(|row| row.operation)
         };
         // Most requests have no sub-resource, and need not be held against every row.
-        if !query.iter().any(|(name, _)| MARKERS.contains(name)) {
+        // No marker begins in upper case, as the parameters of a V4 signature do.
+        let may_mark = |name: &str| !name.starts_with(|first: char| first.is_ascii_uppercase());
+        if !query.iter().any(|(name, _)| may_mark(name) && MARKERS.contains(name)) {
             return plain();
         }
         let marked = of_method().find(|row| match row.marker {
@@ -258,6 +260,11 @@ mod tests {
         };
         let query = Query::parse(query).expect("valid");
         Operation::find(&method, &target, &query, query.contains("x-amz-copy-source"))
+    }
+
+    #[test]
+    fn no_marker_begins_in_upper_case() {
+        assert!(MARKERS.iter().all(|name| name.starts_with(|first: char| first.is_ascii_lowercase())));
     }
 
     #[test]

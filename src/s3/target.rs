@@ -1,5 +1,7 @@
 //! What a request addresses: the service, a bucket or an object, by path or by host.
 
+use std::borrow::Cow;
+
 use super::error::{Error, ErrorCode};
 use super::name::{BucketName, KEY_BYTES_MAX, KeyError, ObjectKey};
 use super::uri::Path;
@@ -80,13 +82,14 @@ impl Domains {
 
     /// The bucket part of `host`, if it is a proper subdomain of one of ours.
     fn bucket_label(&self, host: &str) -> Option<String> {
-        let name = without_port(host).trim_end_matches('.').to_ascii_lowercase();
-        if self.0.contains(&name) {
+        let name = without_port(host).trim_end_matches('.');
+        if self.0.iter().any(|domain| name.eq_ignore_ascii_case(domain)) {
             return None;
         }
         self.0.iter().find_map(|domain| {
-            let label = name.strip_suffix(domain.as_str())?.strip_suffix('.')?;
-            (!label.is_empty()).then(|| label.to_owned())
+            let (label, end) = name.split_at_checked(name.len().checked_sub(domain.len())?)?;
+            let label = label.strip_suffix('.').filter(|label| !label.is_empty())?;
+            end.eq_ignore_ascii_case(domain).then(|| label.to_ascii_lowercase())
         })
     }
 }
@@ -106,10 +109,10 @@ pub fn without_port(host: &str) -> &str {
 pub fn resolve(host: &str, path: &Path, domains: &Domains) -> Result<(Target, Style), Error> {
     let decoded = path.decoded().strip_prefix('/').unwrap_or(path.decoded());
     let (bucket, key, style) = match domains.bucket_label(host) {
-        Some(label) => (label, decoded, Style::VirtualHosted),
+        Some(label) => (Cow::Owned(label), decoded, Style::VirtualHosted),
         None => {
             let (bucket, key) = decoded.split_once('/').unwrap_or((decoded, ""));
-            (bucket.to_owned(), key, Style::Path)
+            (Cow::Borrowed(bucket), key, Style::Path)
         }
     };
     if bucket.is_empty() {

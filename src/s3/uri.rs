@@ -23,17 +23,12 @@ pub enum DecodeError {
 
 /// Appends `bytes` to `out`, every byte but `A-Z a-z 0-9 - . _ ~` (and `/`, if kept) as `%XX` in upper case.
 pub fn encode_into(out: &mut String, bytes: &[u8], slash: Slash) {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |half: u8| char::from(half + if half < 10 { b'0' } else { b'A' - 10 });
     for &byte in bytes {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
             b'/' if slash == Slash::Keep => out.push('/'),
-            _ => {
-                out.push('%');
-                for digit in [byte >> 4, byte & 15] {
-                    out.push(HEX.get(usize::from(digit)).map_or('0', |&hex| char::from(hex)));
-                }
-            }
+            _ => out.extend(['%', digit(byte >> 4), digit(byte & 15)]),
         }
     }
 }
@@ -54,32 +49,41 @@ pub fn decode(raw: &str) -> Result<Cow<'_, str>, DecodeError> {
         return Ok(Cow::Borrowed(raw));
     }
     let mut out = Vec::with_capacity(raw.len());
-    decode_into(&mut out, raw)?;
+    decode_into(&mut out, raw.as_bytes())?;
     String::from_utf8(out).map(Cow::Owned).map_err(|_| DecodeError::InvalidText)
 }
 
-fn decode_into(out: &mut Vec<u8>, raw: &str) -> Result<(), DecodeError> {
-    let mut bytes = raw.bytes();
-    while let Some(byte) = bytes.next() {
-        let decoded = match byte {
-            b'%' => {
-                let high = bytes.next().and_then(hex_digit).ok_or(DecodeError::InvalidEscape)?;
-                let low = bytes.next().and_then(hex_digit).ok_or(DecodeError::InvalidEscape)?;
-                high << 4 | low
-            }
-            b'+' => b' ',
-            other => other,
+fn decode_into(out: &mut Vec<u8>, mut raw: &[u8]) -> Result<(), DecodeError> {
+    // Most of a text stands for itself, and is copied in runs.
+    while let Some(run) = raw.iter().position(|byte| matches!(byte, b'%' | b'+' | 0)) {
+        let (plain, special) = raw.split_at(run);
+        out.extend_from_slice(plain);
+        let (decoded, rest) = match special {
+            [b'%', high, low, rest @ ..] => match (hex_digit(*high), hex_digit(*low)) {
+                (Some(high), Some(low)) => (high << 4 | low, rest),
+                _ => return Err(DecodeError::InvalidEscape),
+            },
+            [b'+', rest @ ..] => (b' ', rest),
+            [b'%', ..] => return Err(DecodeError::InvalidEscape),
+            _ => return Err(DecodeError::InvalidText),
         };
         if decoded == 0 {
             return Err(DecodeError::InvalidText);
         }
         out.push(decoded);
+        raw = rest;
     }
+    out.extend_from_slice(raw);
     Ok(())
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
-    char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        _ => None,
+    }
 }
 
 /// The path of a request: as sent, and decoded. Begins with `/`; nothing is normalised.
@@ -129,12 +133,13 @@ impl Query {
     /// As [`decode`].
     pub fn parse(raw: &str) -> Result<Self, DecodeError> {
         let mut text = Vec::with_capacity(raw.len());
-        let mut ends = Vec::new();
-        for piece in raw.split('&').filter(|piece| !piece.is_empty()) {
-            let (name, value) = piece.split_once('=').unwrap_or((piece, ""));
-            decode_into(&mut text, name)?;
+        // A presigned URL has six.
+        let mut ends = Vec::with_capacity(if raw.is_empty() { 0 } else { 8 });
+        for piece in raw.as_bytes().split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()) {
+            let mut halves = piece.splitn(2, |byte| *byte == b'=');
+            decode_into(&mut text, halves.next().unwrap_or_default())?;
             let name_end = text.len();
-            decode_into(&mut text, value)?;
+            decode_into(&mut text, halves.next().unwrap_or_default())?;
             // Each half must be text of its own: a character may not span the `=`.
             let start = ends.last().map_or(0, |&(_, end)| end);
             for half in [text.get(start..name_end), text.get(name_end..)] {
@@ -158,12 +163,26 @@ impl Query {
 
     /// The first value of `name`, its case respected.
     pub fn value(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(found, _)| *found == name).map(|(_, value)| value)
+        self.find(name.len(), |found| found == name.as_bytes())
     }
 
     /// The first value of `name` in any case.
     pub fn value_any_case(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        self.find(name.len(), |found| found.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
+    /// The first value of a name of this length. A request is asked for dozens of names that it does not have: no
+    /// name is looked at whose length is another.
+    fn find(&self, length: usize, is_wanted: impl Fn(&[u8]) -> bool) -> Option<&str> {
+        let mut start = 0;
+        for &(name_end, end) in &self.ends {
+            if name_end - start == length && self.text.as_bytes().get(start..name_end).is_some_and(&is_wanted)
+            {
+                return self.text.get(name_end..end);
+            }
+            start = end;
+        }
+        None
     }
 
     /// How often `name` stands in the query.
@@ -173,7 +192,7 @@ impl Query {
 
     /// Whether `name` is present, with or without a value.
     pub fn contains(&self, name: &str) -> bool {
-        self.iter().any(|(found, _)| found == name)
+        self.value(name).is_some()
     }
 
     /// How many parameters there are.
