@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use sha2::{Digest as _, Sha256};
 
@@ -75,21 +76,24 @@ impl fmt::Display for CanonicalRequest {
 
 /// The canonical query: decoded names and values encoded, then sorted by name and value.
 pub(super) fn canonical_query<'a>(query: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let mut encoded: Vec<(String, String)> = query
-        .filter(|(name, _)| *name != SIGNATURE_PARAMETER)
-        .map(|(name, value)| {
-            (crate::s3::uri::encode(name, Slash::Escape), crate::s3::uri::encode(value, Slash::Escape))
-        })
-        .collect();
-    encoded.sort_unstable();
-    let mut out = String::with_capacity(256);
-    for (position, (name, value)) in encoded.iter().enumerate() {
-        if position > 0 {
+    // All of them encoded one after the other, and where in it each name and each value ends.
+    let mut text = String::with_capacity(512);
+    let mut spans = Vec::with_capacity(8);
+    for (name, value) in query.filter(|(name, _)| *name != SIGNATURE_PARAMETER) {
+        let start = text.len();
+        encode_into(&mut text, name.as_bytes(), Slash::Escape);
+        let name_end = text.len();
+        encode_into(&mut text, value.as_bytes(), Slash::Escape);
+        spans.push((start..name_end, name_end..text.len()));
+    }
+    let piece = |span: &Range<usize>| text.get(span.clone()).unwrap_or_default();
+    spans.sort_unstable_by(|(a, x), (b, y)| (piece(a), piece(x)).cmp(&(piece(b), piece(y))));
+    let mut out = String::with_capacity(text.len() + 2 * spans.len());
+    for (name, value) in &spans {
+        if !out.is_empty() {
             out.push('&');
         }
-        out.push_str(name);
-        out.push('=');
-        out.push_str(value);
+        out.extend([piece(name), "=", piece(value)]);
     }
     out
 }
@@ -97,7 +101,10 @@ pub(super) fn canonical_query<'a>(query: impl Iterator<Item = (&'a str, &'a str)
 /// The string to sign of a V4 request.
 pub(super) fn string_to_sign(timestamp: &str, scope: &Scope, canonical_request: &CanonicalRequest) -> String {
     let digest = hex_encode(&Sha256::digest(canonical_request.as_bytes()));
-    format!("{ALGORITHM}\n{timestamp}\n{scope}\n{digest}")
+    let mut text = String::with_capacity(192);
+    let Scope { date, region } = scope;
+    text.extend([ALGORITHM, "\n", timestamp, "\n", date, "/", region, "/s3/aws4_request\n", &digest]);
+    text
 }
 
 /// A header value as it is signed: trimmed, runs of white space folded into one space.

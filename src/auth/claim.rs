@@ -387,7 +387,7 @@ fn parse_credential(text: &str, settings: &Settings) -> Result<(String, Scope), 
     if access_key.is_empty() {
         return Err(fault("a non-empty Access Key (AKID) must be provided in the credential.".to_owned()));
     }
-    if Timestamp::parse_iso_basic(&format!("{date}T000000Z")).is_none() {
+    if !Timestamp::is_date_stamp(date) {
         return Err(fault(format!(
             "incorrect date format \"{date}\". This date in the credential must be in the format \"yyyyMMdd\"."
         )));
