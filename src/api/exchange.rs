@@ -119,11 +119,11 @@ impl<'c> Call<'c> {
 /// Adds what every answer carries.
 pub(super) fn finish(reply: &mut Reply, id: RequestId, now: Timestamp) {
     let headers = reply.headers_mut();
-    let value = |text: &str| HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("-"));
-    headers.insert(HeaderName::from_static("x-amz-request-id"), value(&id.to_string()));
-    headers.insert(HeaderName::from_static("x-amz-id-2"), value(host_id()));
+    let value = |text: String| HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("-"));
+    headers.insert(HeaderName::from_static("x-amz-request-id"), value(id.to_string()));
+    headers.insert(HeaderName::from_static("x-amz-id-2"), HeaderValue::from_static(host_id()));
     headers.insert(SERVER, HeaderValue::from_static("presigned"));
-    headers.insert(DATE, value(&now.http_date()));
+    headers.insert(DATE, value(now.http_date()));
 }
 
 /// Runs a look-up that may have to wait for the disk where that holds up nobody.

@@ -6,8 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::s3::name::hex_encode;
-
 /// The id of a request, told to the client and written to the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestId(u64);
@@ -39,7 +37,7 @@ impl RequestId {
 
 impl std::fmt::Display for RequestId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex_encode(&self.0.to_be_bytes()).to_ascii_uppercase())
+        write!(f, "{:016X}", self.0)
     }
 }
 

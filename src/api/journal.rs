@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use hyper::body::Incoming;
 
 use super::id::RequestId;
@@ -16,7 +16,7 @@ use crate::s3::request::Request;
 pub(super) struct Entry {
     id: RequestId,
     peer: SocketAddr,
-    method: String,
+    method: Method,
     target: String,
     operation: &'static str,
     mechanism: &'static str,
@@ -35,7 +35,7 @@ impl Entry {
         Self {
             id,
             peer,
-            method: request.method().to_string(),
+            method: request.method().clone(),
             target: redacted(request.uri()),
             operation: "-",
             mechanism: "-",
@@ -91,7 +91,7 @@ impl Drop for Entry {
         tracing::info!(
             id = %self.id,
             peer = %self.peer,
-            method = self.method,
+            method = self.method.as_str(),
             operation = self.operation,
             bucket = self.bucket,
             key = self.key,
@@ -116,17 +116,16 @@ fn redacted(uri: &http::Uri) -> String {
     let Some(query) = uri.query() else {
         return uri.path().to_owned();
     };
-    let mut out = format!("{}?", uri.path());
+    let mut out = String::with_capacity(uri.path().len() + 1 + query.len());
+    out.extend([uri.path(), "?"]);
     for (position, piece) in query.split('&').enumerate() {
         if position > 0 {
             out.push('&');
         }
         let name = piece.split_once('=').map_or(piece, |(name, _)| name);
-        let decoded = crate::s3::uri::decode(name).map(|name| name.to_ascii_lowercase());
-        match decoded {
-            Ok(decoded) if SECRET_PARAMETERS.contains(&decoded.as_str()) => {
-                out.push_str(name);
-                out.push_str("=...");
+        match crate::s3::uri::decode(name) {
+            Ok(decoded) if SECRET_PARAMETERS.iter().any(|secret| decoded.eq_ignore_ascii_case(secret)) => {
+                out.extend([name, "=..."]);
             }
             Ok(_) => out.push_str(piece),
             Err(_) => out.push_str("..."),
