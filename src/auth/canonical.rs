@@ -40,7 +40,7 @@ impl CanonicalRequest {
         let mut text = String::with_capacity(512);
         text.push_str(parts.method);
         text.push('\n');
-        encode_into(&mut text, parts.path.as_bytes(), Slash::Keep);
+        encode_into(&mut text, parts.path, Slash::Keep);
         text.push('\n');
         text.push_str(parts.query);
         text.push('\n');
@@ -81,9 +81,9 @@ pub(super) fn canonical_query<'a>(query: impl Iterator<Item = (&'a str, &'a str)
     let mut spans = Vec::with_capacity(8);
     for (name, value) in query.filter(|(name, _)| *name != SIGNATURE_PARAMETER) {
         let start = text.len();
-        encode_into(&mut text, name.as_bytes(), Slash::Escape);
+        encode_into(&mut text, name, Slash::Escape);
         let name_end = text.len();
-        encode_into(&mut text, value.as_bytes(), Slash::Escape);
+        encode_into(&mut text, value, Slash::Escape);
         spans.push((start..name_end, name_end..text.len()));
     }
     let piece = |span: &Range<usize>| text.get(span.clone()).unwrap_or_default();

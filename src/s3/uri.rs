@@ -21,22 +21,33 @@ pub enum DecodeError {
     InvalidText,
 }
 
-/// Appends `bytes` to `out`, every byte but `A-Z a-z 0-9 - . _ ~` (and `/`, if kept) as `%XX` in upper case.
-pub fn encode_into(out: &mut String, bytes: &[u8], slash: Slash) {
+/// Appends `text` to `out`, every byte but `A-Z a-z 0-9 - . _ ~` (and `/`, if kept) as `%XX` in upper case.
+pub fn encode_into(out: &mut String, text: &str, slash: Slash) {
     let digit = |half: u8| char::from(half + if half < 10 { b'0' } else { b'A' - 10 });
-    for &byte in bytes {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            b'/' if slash == Slash::Keep => out.push('/'),
-            _ => out.extend(['%', digit(byte >> 4), digit(byte & 15)]),
+    let stands = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~')
+            || (byte == b'/' && slash == Slash::Keep)
+    };
+    // What stands for itself is copied in runs; it ends and begins with ASCII, and so between characters.
+    let mut rest = text;
+    while let Some(run) = rest.bytes().position(|byte| !stands(byte)) {
+        out.push_str(rest.get(..run).unwrap_or_default());
+        let escaped = rest.bytes().skip(run).take_while(|byte| !stands(*byte));
+        let mut length = run;
+        for byte in escaped {
+            out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+            length += 1;
         }
+        rest = rest.get(length..).unwrap_or_default();
     }
+    out.push_str(rest);
 }
 
 /// [`encode_into`] a new string.
 pub fn encode(text: &str, slash: Slash) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    encode_into(&mut out, text.as_bytes(), slash);
+    encode_into(&mut out, text, slash);
     out
 }
 
@@ -53,7 +64,9 @@ pub fn decode(raw: &str) -> Result<Cow<'_, str>, DecodeError> {
     String::from_utf8(out).map(Cow::Owned).map_err(|_| DecodeError::InvalidText)
 }
 
-fn decode_into(out: &mut Vec<u8>, mut raw: &[u8]) -> Result<(), DecodeError> {
+/// Whether an escape stood for anything but ASCII: only then the result may be no UTF-8.
+fn decode_into(out: &mut Vec<u8>, mut raw: &[u8]) -> Result<bool, DecodeError> {
+    let mut beyond_ascii = false;
     // Most of a text stands for itself, and is copied in runs.
     while let Some(run) = raw.iter().position(|byte| matches!(byte, b'%' | b'+' | 0)) {
         let (plain, special) = raw.split_at(run);
@@ -70,11 +83,12 @@ fn decode_into(out: &mut Vec<u8>, mut raw: &[u8]) -> Result<(), DecodeError> {
         if decoded == 0 {
             return Err(DecodeError::InvalidText);
         }
+        beyond_ascii |= !decoded.is_ascii();
         out.push(decoded);
         raw = rest;
     }
     out.extend_from_slice(raw);
-    Ok(())
+    Ok(beyond_ascii)
 }
 
 fn hex_digit(byte: u8) -> Option<u8> {
@@ -137,13 +151,15 @@ impl Query {
         let mut ends = Vec::with_capacity(if raw.is_empty() { 0 } else { 8 });
         for piece in raw.as_bytes().split(|byte| *byte == b'&').filter(|piece| !piece.is_empty()) {
             let mut halves = piece.splitn(2, |byte| *byte == b'=');
-            decode_into(&mut text, halves.next().unwrap_or_default())?;
+            let odd_name = decode_into(&mut text, halves.next().unwrap_or_default())?;
             let name_end = text.len();
-            decode_into(&mut text, halves.next().unwrap_or_default())?;
+            let odd_value = decode_into(&mut text, halves.next().unwrap_or_default())?;
             // Each half must be text of its own: a character may not span the `=`.
             let start = ends.last().map_or(0, |&(_, end)| end);
             for half in [text.get(start..name_end), text.get(name_end..)] {
-                half.and_then(|half| std::str::from_utf8(half).ok()).ok_or(DecodeError::InvalidText)?;
+                if odd_name || odd_value {
+                    half.and_then(|half| std::str::from_utf8(half).ok()).ok_or(DecodeError::InvalidText)?;
+                }
             }
             ends.push((name_end, text.len()));
         }
