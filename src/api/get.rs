@@ -30,6 +30,9 @@ const OVERRIDES: [(&str, HeaderName); 6] = [
     ("response-expires", EXPIRES),
 ];
 
+/// Headers of an answer with a few of the client's own.
+const HEADERS_USUAL: usize = 16;
+
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html>
 pub(super) async fn object(call: &Call<'_>) -> Result<Reply, Error> {
     let request = call.request();
@@ -49,7 +52,8 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Reply, Error> {
         Some(span) => (StatusCode::PARTIAL_CONTENT, span),
         None => (StatusCode::OK, Span { offset: 0, length: object.size }),
     };
-    let mut headers = HeaderMap::new();
+    // Room for what every answer has, so that it need not grow on the way.
+    let mut headers = HeaderMap::with_capacity(HEADERS_USUAL);
     describe(&mut headers, call, &object, selected);
     if name.version.is_none() {
         add_expiration(&mut headers, call, object.size, &object.tags, object.modified)?;
