@@ -21,6 +21,7 @@
 //! | layer | module | what it is |
 //! | --- | --- | --- |
 //! | 0 | [`clock`] | timestamps and where "now" comes from |
+//! | 0 | `metrics` | counters and histograms |
 //! | 1 | [`s3`] | the wire vocabulary: names, targets, operations, conditions, checksums, errors |
 //! | 2 | [`auth`] | who sent it, and is the body the one they signed? Also the signing direction |
 //! | 3 | `policy` | may they? |
@@ -88,6 +89,8 @@ pub mod cli;
 pub mod clock;
 #[cfg(feature = "server")]
 pub mod config;
+#[cfg(feature = "server")]
+pub mod metrics;
 #[cfg(feature = "server")]
 pub mod policy;
 pub mod s3;

@@ -1,24 +1,66 @@
 //! What the server says of itself, below `/_presigned/`: a path that no bucket can have.
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method, StatusCode};
+use std::sync::Arc;
 
-use crate::api::{Body, Reply};
+use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use subtle::ConstantTimeEq as _;
+
+use crate::api::{Body, Context, Reply, metrics};
 
 /// Where everything here begins.
 pub const PREFIX: &str = "/_presigned/";
 /// Answers 200 for as long as requests are accepted.
 pub const HEALTH: &str = "/_presigned/health";
+/// What is counted, for whoever knows the token.
+const METRICS: &str = "/_presigned/metrics";
 
 /// Answers a request below [`PREFIX`].
-pub fn handle(method: &Method, path: &str) -> Reply {
-    let (status, text) = match (method, path) {
-        (&Method::GET | &Method::HEAD, HEALTH) => (StatusCode::OK, "ok\n"),
-        (_, HEALTH) => (StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n"),
-        _ => (StatusCode::NOT_FOUND, "there is nothing here\n"),
+pub async fn handle(context: &Arc<Context>, method: &Method, path: &str, headers: &HeaderMap) -> Reply {
+    let mut reply = match (method, path) {
+        (&Method::GET | &Method::HEAD, HEALTH) => text(StatusCode::OK, "ok\n"),
+        (&Method::GET | &Method::HEAD, METRICS) => measured(context, headers).await,
+        (_, HEALTH | METRICS) => {
+            let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+            reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            reply
+        }
+        _ => text(StatusCode::NOT_FOUND, "there is nothing here\n"),
     };
-    let mut reply = Reply::new(if method == Method::HEAD { Body::empty() } else { Body::full(text) });
-    *reply.status_mut() = status;
-    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    if method == Method::HEAD {
+        *reply.body_mut() = Body::empty();
+    }
     reply
+}
+
+fn text(status: StatusCode, text: impl Into<bytes::Bytes>) -> Reply {
+    let mut reply = Reply::new(Body::full(text));
+    *reply.status_mut() = status;
+    reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; version=0.0.4"));
+    reply
+}
+
+/// The metrics name buckets and how they are used, so without a token there are none.
+async fn measured(context: &Arc<Context>, headers: &HeaderMap) -> Reply {
+    let Some(token) = &context.settings.metrics_token else {
+        return text(
+            StatusCode::NOT_FOUND,
+            "metrics are switched on by metrics_token in the configuration\n",
+        );
+    };
+    let given = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
+    if !given.is_some_and(|given| bool::from(given.ct_eq(token.as_bytes()))) {
+        let mut reply = text(StatusCode::UNAUTHORIZED, "the token of the configuration is needed\n");
+        reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        return reply;
+    }
+    let shared = Arc::clone(context);
+    match tokio::task::spawn_blocking(move || metrics(&shared)).await {
+        Ok(Ok(page)) => text(StatusCode::OK, page),
+        Ok(Err(error)) => {
+            tracing::error!(%error, "the metrics cannot be read");
+            text(StatusCode::INTERNAL_SERVER_ERROR, "the index cannot be read\n")
+        }
+        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be read\n"),
+    }
 }

@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use super::conditions::named_version;
 use super::id::{RequestId, host_id};
 use super::journal::Entry;
+use super::measure::Requests;
 use crate::auth::{self, Keyring, User};
 use crate::clock::{Clock, Timestamp};
 use crate::policy::{Permit, Policy};
@@ -30,7 +31,7 @@ use crate::store::{self, BlobReader, Bucket, ObjectName, Store, Versioning};
 pub type Reply = http::Response<Body>;
 
 /// How requests are answered.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Settings {
     /// The region that buckets are said to be in.
     pub region: String,
@@ -38,6 +39,15 @@ pub struct Settings {
     pub scheme: &'static str,
     /// How long a body may stand still before the request is given up.
     pub body_stall_max: Duration,
+    /// What who asks for the metrics must know; without one there are none.
+    pub metrics_token: Option<String>,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Without the token.
+        f.debug_struct("Settings").field("region", &self.region).finish_non_exhaustive()
+    }
 }
 
 /// What every request is answered with.
@@ -51,6 +61,7 @@ pub struct Context {
     pub domains: Domains,
     pub clock: Clock,
     pub settings: Settings,
+    pub requests: Arc<Requests>,
 }
 
 impl Context {

@@ -1,12 +1,15 @@
-//! One line in the log for each request, without secrets: signatures in query strings are struck out.
+//! One line in the log for each request, without secrets: signatures in query strings are struck out. What is
+//! counted of requests is counted here.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use http::{Method, StatusCode};
 use hyper::body::Incoming;
 
 use super::id::RequestId;
+use super::measure::Requests;
 use crate::auth::Verified;
 use crate::s3::error::Error;
 use crate::s3::request::Request;
@@ -14,6 +17,7 @@ use crate::s3::request::Request;
 /// What is known of a request so far.
 #[derive(Debug)]
 pub(super) struct Entry {
+    requests: Arc<Requests>,
     id: RequestId,
     peer: SocketAddr,
     method: Method,
@@ -31,8 +35,14 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(id: RequestId, peer: SocketAddr, request: &http::Request<Incoming>) -> Self {
+    pub(super) fn new(
+        requests: Arc<Requests>,
+        id: RequestId,
+        peer: SocketAddr,
+        request: &http::Request<Incoming>,
+    ) -> Self {
         Self {
+            requests,
             id,
             peer,
             method: request.method().clone(),
@@ -88,6 +98,8 @@ impl Drop for Entry {
         if self.status == 0 {
             self.check = "connection cut";
         }
+        let time = self.started.elapsed();
+        self.requests.count(self.operation, self.status, time, self.bytes_in, self.bytes_out);
         tracing::info!(
             id = %self.id,
             peer = %self.peer,
@@ -99,7 +111,7 @@ impl Drop for Entry {
             status = self.status,
             bytes_in = self.bytes_in,
             bytes_out = self.bytes_out,
-            micros = u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX),
+            micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
             code = self.code,
             check = self.check,
             target = self.target,

@@ -10,6 +10,7 @@ mod id;
 mod journal;
 mod lifecycle;
 mod list;
+mod measure;
 mod multipart;
 mod object;
 mod tagging;
@@ -28,6 +29,7 @@ use hyper::body::Incoming;
 pub use exchange::{Body, Context, Reply, Settings};
 pub use id::RequestId;
 pub use lifecycle::apply_lifecycles;
+pub use measure::{Requests, metrics};
 
 use crate::auth;
 use crate::s3::error::{Error, ErrorCode};
@@ -46,7 +48,7 @@ pub async fn handle(context: Arc<Context>, request: http::Request<Incoming>, pee
     let id = RequestId::next();
     let method = request.method().clone();
     let version = request.version();
-    let mut entry = Entry::new(id, peer, &request);
+    let mut entry = Entry::new(Arc::clone(&context.requests), id, peer, &request);
     let (parts, body) = request.into_parts();
     let waits = parts.headers.get(EXPECT).is_some_and(is_continue);
     let mut intake = Intake::new(body);

@@ -53,6 +53,9 @@ pub(super) struct Arguments {
     /// Written, with one URL a line, once requests are accepted
     #[arg(long, value_name = "PATH", env = "PRESIGNED_READY_FILE")]
     ready_file: Option<PathBuf>,
+    /// Token that a reader of /_presigned/metrics must send; without one there are no metrics
+    #[arg(long, value_name = "TOKEN", env = "PRESIGNED_METRICS_TOKEN", hide_env_values = true)]
+    metrics_token: Option<String>,
     /// How log lines look
     #[arg(long, value_name = "FORMAT", env = "PRESIGNED_LOG_FORMAT")]
     log_format: Option<LogFormat>,
@@ -93,6 +96,7 @@ impl Arguments {
             log_format: self.log_format,
             inline_bytes_max: None,
             lifecycle_interval: None,
+            metrics_token: self.metrics_token,
             quotas: BTreeMap::new(),
             users: users.into_iter().collect(),
         };
@@ -140,7 +144,9 @@ async fn serve(config: &Config) -> Result<(), Failure> {
             region: config.region_name().to_owned(),
             scheme: if settings.tls.is_some() { "https" } else { "http" },
             body_stall_max: BODY_STALL_MAX,
+            metrics_token: config.metrics_token.clone().filter(|token| !token.is_empty()),
         },
+        requests: Arc::default(),
     };
     make_buckets(&context, &buckets).await?;
     let stop = stop_signal()?;

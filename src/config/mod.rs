@@ -25,7 +25,7 @@ pub const BODY_STALL_MAX: Duration = Duration::from_secs(60);
 pub const LIFECYCLE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
 /// A configuration as it is written, in a file or as flags; what is absent is left to the other.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
     /// The directory of the store.
@@ -47,6 +47,8 @@ pub struct Config {
     pub log_format: Option<LogFormat>,
     /// Bodies up to this many bytes are kept in the index.
     pub inline_bytes_max: Option<u64>,
+    /// What who asks for the metrics must know; without one there are none.
+    pub metrics_token: Option<String>,
     /// How often lifecycle rules are applied, like `1h`.
     pub lifecycle_interval: Option<String>,
     /// Most bytes that buckets may hold, like `10GiB`.
@@ -54,6 +56,13 @@ pub struct Config {
     pub quotas: BTreeMap<String, String>,
     #[serde(default)]
     pub users: Vec<User>,
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the token of the metrics.
+        f.debug_struct("Config").field("dir", &self.dir).field("users", &self.users).finish_non_exhaustive()
+    }
 }
 
 /// A user and their keys.
@@ -136,6 +145,7 @@ impl Config {
             ready_file: self.ready_file.or(other.ready_file),
             log_format: self.log_format.or(other.log_format),
             inline_bytes_max: self.inline_bytes_max.or(other.inline_bytes_max),
+            metrics_token: self.metrics_token.or(other.metrics_token),
             lifecycle_interval: self.lifecycle_interval.or(other.lifecycle_interval),
             quotas: if self.quotas.is_empty() { other.quotas } else { self.quotas },
             users: list(self.users, other.users),

@@ -238,6 +238,11 @@ impl Operation {
         if foreign { None } else { plain() }
     }
 
+    /// Every operation.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|row| row.operation).chain([Self::Preflight])
+    }
+
     /// The methods that a target of this `ResourceType` answers to, for the `Allow` header.
     pub fn allowed_methods_of(resource_type: &str) -> &'static str {
         match resource_type {

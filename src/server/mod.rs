@@ -244,7 +244,7 @@ async fn dispatch(context: Arc<Context>, request: http::Request<Incoming>, peer:
         let host = request.uri().authority().map(http::uri::Authority::as_str).or(header).unwrap_or_default();
         // In a bucket of its own host name the path is a key like any other.
         if !context.domains.names_bucket(host) {
-            return admin::handle(request.method(), request.uri().path());
+            return admin::handle(&context, request.method(), request.uri().path(), request.headers()).await;
         }
     }
     api::handle(context, request, peer).await

@@ -104,6 +104,18 @@ pub struct ListedVersion {
     pub object: Option<Summary>,
 }
 
+/// What is counted of a store.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct State {
+    /// Commits since the start, and the changes they carried.
+    pub commits: u64,
+    pub changes: u64,
+    /// Blobs found damaged, and blobs whose files are to be removed.
+    pub damaged: u64,
+    pub garbage: u64,
+    pub index_bytes: u64,
+}
+
 /// What a deletion did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deleted {

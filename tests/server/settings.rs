@@ -17,6 +17,7 @@ fn server() -> &'static Server {
             expires_max = "30d"
             domains = ["s3.example.org"]
             buckets = ["bucket1"]
+            metrics_token = "measure"
             [[users]]
             id = "main"
             keys = [
@@ -88,4 +89,38 @@ fn domains_of_its_own() {
     table.status("a key like any other", &put.send(), 200);
     let get = to("GET", "/bucket1/_presigned/health").presign().send();
     table.check("its body", get.body == b"mine");
+}
+
+#[test]
+fn metrics_are_for_who_knows_the_token() {
+    let mut table = Table::default();
+    table.status(
+        "a request to count",
+        &to("PUT", "/bucket1/counted").presign().body("twelve bytes").send(),
+        200,
+    );
+    let metrics = || to("GET", "/_presigned/metrics");
+    table.status("no token", &metrics().send(), 401);
+    table.status("another token", &metrics().header("Authorization", "Bearer measured").send(), 401);
+    table.status("a PUT", &to("PUT", "/_presigned/metrics").send(), 405);
+    let response = metrics().header("Authorization", "Bearer measure").send();
+    table.status("the token", &response, 200);
+    let text = String::from_utf8_lossy(&response.body).into_owned();
+    let value = |sample: &str| -> Option<f64> {
+        text.lines().find_map(|line| line.strip_prefix(sample)?.trim().parse().ok())
+    };
+    for (sample, least) in [
+        ("presigned_requests_total{operation=\"PutObject\",status=\"2xx\"}", 1.0),
+        ("presigned_request_seconds_count{operation=\"PutObject\"}", 1.0),
+        ("presigned_received_bytes_total{operation=\"PutObject\"}", 12.0),
+        ("presigned_commits_total", 2.0),
+        ("presigned_damaged_blobs", 0.0),
+        ("presigned_bucket_bytes{bucket=\"bucket1\"}", 12.0),
+        ("presigned_bucket_versions{bucket=\"bucket1\"}", 1.0),
+    ] {
+        let found = value(sample);
+        table.check(&format!("{sample}: {found:?}"), found.is_some_and(|found| found >= least));
+    }
+    let unset = Request::new("GET", "/_presigned/metrics").header("Authorization", "Bearer ").send();
+    table.status("without a token in the configuration", &unset, 404);
 }

@@ -9,6 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -16,6 +17,7 @@ use super::blob::NewBlob;
 use super::index::{Index, Transaction};
 use super::layout::{BlobId, Layout};
 use super::medium::Medium;
+use crate::metrics::{Counter, Histogram};
 use crate::store::Error;
 
 /// Most changes in one commit.
@@ -59,6 +61,14 @@ struct Change {
 #[derive(Clone, Debug)]
 pub(super) struct Committer {
     changes: Sender<Change>,
+    pub counts: Arc<Counts>,
+}
+
+/// What is counted of commits.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub changes: Counter,
+    pub times: Histogram,
 }
 
 impl Committer {
@@ -70,11 +80,12 @@ impl Committer {
         reclaim: Sender<Notice>,
     ) -> std::io::Result<(Self, JoinHandle<()>)> {
         let (sender, receiver) = channel();
-        let worker = Worker { index, layout, medium, reclaim, broken: None };
+        let counts = Arc::new(Counts::default());
+        let worker = Worker { index, layout, medium, reclaim, counts: Arc::clone(&counts), broken: None };
         let thread = std::thread::Builder::new()
             .name("presigned-commit".to_owned())
             .spawn(move || worker.run(&receiver))?;
-        Ok((Self { changes: sender }, thread))
+        Ok((Self { changes: sender, counts }, thread))
     }
 
     /// Carries out a change; when this returns, it is durable or has not happened.
@@ -133,6 +144,7 @@ struct Worker {
     layout: Layout,
     medium: Arc<dyn Medium>,
     reclaim: Sender<Notice>,
+    counts: Arc<Counts>,
     /// Why no change can be taken any more.
     broken: Option<Error>,
 }
@@ -157,7 +169,10 @@ impl Worker {
     fn carry_out(&mut self, mut batch: Vec<Change>) {
         let linked = self.link_blobs(&mut batch);
         let mut answers = Vec::with_capacity(batch.len());
+        self.counts.changes.add(batch.len() as u64);
+        let started = Instant::now();
         let outcome = self.apply(batch, &mut answers);
+        self.counts.times.observe(started.elapsed());
         let failure = match outcome {
             Outcome::Committed { published, released } => {
                 let published: HashSet<BlobId> = published.into_iter().collect();

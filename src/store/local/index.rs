@@ -114,6 +114,11 @@ impl Index {
         Ok(std::fs::File::open(folder)?.sync_all()?)
     }
 
+    /// Size of its file.
+    pub(super) fn bytes(&self) -> Result<u64, Error> {
+        Ok(self.environment.real_disk_size()?)
+    }
+
     /// Lets go of the snapshots of processes that were killed.
     pub(super) fn clear_stale_readers(&self) -> Result<(), Error> {
         self.environment.clear_stale_readers()?;

@@ -53,7 +53,8 @@ use index::Index;
 use layout::Layout;
 use medium::{Disk, Medium};
 
-use super::Error;
+use super::{Error, State};
+use crate::metrics::Histogram;
 use crate::s3::name::BucketName;
 
 /// How the engine works.
@@ -180,6 +181,28 @@ impl Store {
     pub fn reader(&self, body: Pinned, offset: u64, length: u64) -> BlobReader {
         let engine = &self.engine;
         BlobReader::new(engine.layout.clone(), Arc::clone(&engine.medium), body, offset, length)
+    }
+
+    /// What is counted of the store.
+    ///
+    /// # Errors
+    /// The index's. Blocks.
+    pub fn state(&self) -> Result<State, Error> {
+        let index = self.index();
+        let transaction = index.read()?;
+        let counts = &self.committer().counts;
+        Ok(State {
+            commits: counts.times.count(),
+            changes: counts.changes.value(),
+            damaged: index.damaged.len(&transaction)?,
+            garbage: index.garbage.len(&transaction)?,
+            index_bytes: index.bytes()?,
+        })
+    }
+
+    /// How long commits took.
+    pub fn commit_times(&self) -> &Histogram {
+        &self.committer().counts.times
     }
 
     fn index(&self) -> &Index {
