@@ -1,6 +1,7 @@
 //! What the engine does, through its public face, on a real file system.
 
 mod expire;
+mod scale;
 mod versions;
 
 use std::collections::BTreeSet;
