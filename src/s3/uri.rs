@@ -4,6 +4,7 @@
 //! keeps its order and its duplicates.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Whether `/` is written as it is (paths) or as `%2F` (everything else).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -187,28 +188,33 @@ impl Query {
         self.find(name.len(), |found| found.eq_ignore_ascii_case(name.as_bytes()))
     }
 
-    /// The first value of a name of this length. A request is asked for dozens of names that it does not have: no
-    /// name is looked at whose length is another.
+    /// The first value of a name of this length that is wanted.
     fn find(&self, length: usize, is_wanted: impl Fn(&[u8]) -> bool) -> Option<&str> {
-        let mut start = 0;
-        for &(name_end, end) in &self.ends {
-            if name_end - start == length && self.text.as_bytes().get(start..name_end).is_some_and(&is_wanted)
-            {
-                return self.text.get(name_end..end);
-            }
-            start = end;
-        }
-        None
+        let (_, value) = self.spans(length).find(|(name, _)| is_wanted(name))?;
+        self.text.get(value)
     }
 
     /// How often `name` stands in the query.
     pub fn count(&self, name: &str) -> usize {
-        self.iter().filter(|(found, _)| *found == name).count()
+        self.spans(name.len()).filter(|(found, _)| *found == name.as_bytes()).count()
     }
 
     /// Whether `name` is present, with or without a value.
     pub fn contains(&self, name: &str) -> bool {
         self.value(name).is_some()
+    }
+
+    /// The names of this length, and where their values are. A request is asked for dozens of names that it does
+    /// not have: no name is looked at whose length is another.
+    fn spans(&self, length: usize) -> impl Iterator<Item = (&[u8], Range<usize>)> {
+        let mut start = 0;
+        self.ends.iter().filter_map(move |&(name_end, end)| {
+            let name = std::mem::replace(&mut start, end)..name_end;
+            if name.len() != length {
+                return None;
+            }
+            Some((self.text.as_bytes().get(name)?, name_end..end))
+        })
     }
 
     /// How many parameters there are.
