@@ -11,6 +11,7 @@ mod sign;
 mod wire;
 
 mod anonymous;
+mod attributes;
 mod chunked;
 mod chunked_faults;
 mod digests;
@@ -26,5 +27,8 @@ mod query_payload;
 mod query_v4;
 mod settings;
 mod signed_headers;
+mod tags;
 mod target;
 mod v2;
+mod version_lists;
+mod versions;

@@ -207,6 +207,67 @@ fn parts_with_wrong_checksums() {
     table.status("a wrong checksum", &response, 400);
 }
 
+/// Starts an upload of one part, and gives its id and the document that completes it.
+fn begin(path: &str) -> (String, String) {
+    let id = create(path);
+    let etag = part(path, &id, 1, b"completed");
+    (id, format!("<CompleteMultipartUpload>{}</CompleteMultipartUpload>", element(1, &etag)))
+}
+
+#[test]
+fn completions_with_conditions() {
+    let mut table = Table::default();
+    let path = unique("conditions");
+    let complete = |(id, document): &(String, String), name: &str, value: &str| {
+        let request = Request::new("POST", &format!("{path}?uploadId={id}")).header(name, value);
+        request.body(document).sign().send()
+    };
+    let put = || {
+        let stored = Request::new("PUT", &path).body("written").sign().send().expect(200);
+        stored.header("etag").expect("a tag").to_owned()
+    };
+    let key = path.trim_start_matches("/bucket1/");
+    let missing_elements = [("Key", key)];
+    let missing = refusal(404, "NoSuchKey", "The specified key does not exist.", &missing_elements);
+    let message = "At least one of the pre-conditions you specified did not hold";
+    let failed = |elements| refusal(412, "PreconditionFailed", message, elements);
+    let first = begin(&path);
+    table.refused("a tag of nothing", &complete(&first, "If-Match", "\"abc\""), &missing);
+    let tagged = complete(&first, "If-None-Match", "\"abc\"");
+    table.status("no tag is taken", &tagged, 501);
+    table.status("of nothing", &complete(&first, "If-None-Match", "*"), 200);
+    let second = begin(&path);
+    let there = complete(&second, "If-None-Match", "*");
+    table.refused("of something", &there, &failed(&[("Condition", "If-None-Match")]));
+    let other = complete(&second, "If-Match", "\"00000000000000000000000000000000\"");
+    table.refused("another tag", &other, &failed(&[("Condition", "If-Match")]));
+    let head = Request::new("HEAD", &path).sign().send();
+    let etag = head.header("etag").expect("a tag").to_owned();
+    table.status("the tag", &complete(&second, "If-Match", &etag), 200);
+    let late = begin(&path);
+    // Dates are kept to the millisecond.
+    std::thread::sleep(std::time::Duration::from_millis(10));
+    let etag = put();
+    let message =
+        "The conditional request cannot succeed due to a conflicting operation against this resource.";
+    let elements = [("Condition", "If-Match"), ("Key", key)];
+    let conflict = refusal(409, "ConditionalRequestConflict", message, &elements);
+    table.refused("written after the start", &complete(&late, "If-Match", &etag), &conflict);
+    table.refused("again", &complete(&late, "If-Match", &etag), &conflict);
+    Request::new("DELETE", &path).sign().send().expect(204);
+    let elements = [("Condition", "If-None-Match"), ("Key", key)];
+    let conflict = refusal(409, "ConditionalRequestConflict", message, &elements);
+    table.refused("deleted after the start", &complete(&late, "If-None-Match", "*"), &conflict);
+    table.check("stored", !exists(&path));
+    let upload = Request::new("GET", &format!("{path}?uploadId={}", late.0)).sign().send();
+    table.status("the upload stays", &upload, 200);
+    let anew = begin(&path);
+    put();
+    Request::new("DELETE", &path).sign().send().expect(204);
+    table.status("come and gone after the start", &complete(&anew, "If-None-Match", "*"), 200);
+    assert_stored(&path, "completed");
+}
+
 #[test]
 fn a_bucket_goes_with_its_uploads() {
     let mut table = Table::default();

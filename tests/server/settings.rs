@@ -1,17 +1,25 @@
-//! A server with other settings: any region, a cap on lifetimes, domains of its own, several users.
+//! Servers with other settings: any region, a cap on lifetimes, domains of its own, several users; quotas.
 
 use std::sync::OnceLock;
 
-use crate::check::Table;
+use crate::check::{Refusal, Table, refusal};
 use crate::harness::{Server, start};
 use crate::sign::{Sign as _, Signer};
-use crate::wire::Request;
+use crate::wire::{Connection, Request, Response};
+
+/// Starts a server with this file of settings.
+fn configured(name: &str, text: &str) -> Server {
+    let config =
+        std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.toml", std::process::id()));
+    std::fs::write(&config, text).expect("a file");
+    let started = start(name, &["--config", config.to_str().expect("UTF-8")]);
+    let _ = std::fs::remove_file(&config);
+    started
+}
 
 fn server() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
-        let config = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join(format!("settings-{}.toml", std::process::id()));
         let text = r#"
             region = "any"
             expires_max = "30d"
@@ -29,10 +37,7 @@ fn server() -> &'static Server {
             display_name = "Other"
             keys = [{ access_key = "AKIDOTHER", secret_key = "other" }]
         "#;
-        std::fs::write(&config, text).expect("a file");
-        let started = start("settings", &["--config", config.to_str().expect("UTF-8")]);
-        let _ = std::fs::remove_file(&config);
-        started
+        configured("settings", text)
     })
 }
 
@@ -123,4 +128,123 @@ fn metrics_are_for_who_knows_the_token() {
     }
     let unset = Request::new("GET", "/_presigned/metrics").header("Authorization", "Bearer ").send();
     table.status("without a token in the configuration", &unset, 404);
+}
+
+/// The server whose buckets have quotas, one for each test.
+fn limited() -> &'static Server {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    SERVER.get_or_init(|| {
+        let text = r#"
+            buckets = ["objects", "versions", "uploads", "free"]
+            [quotas]
+            objects = "10kB"
+            versions = "10000"
+            uploads = "12MiB"
+            [[users]]
+            id = "main"
+            keys = [{ access_key = "AKIDEXAMPLE", secret_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" }]
+        "#;
+        configured("quotas", text)
+    })
+}
+
+fn exceeded<'a>(elements: &'a [(&'a str, &'a str)]) -> Refusal<'a> {
+    refusal(403, "QuotaExceeded", "The bucket's quota does not allow an object of this size.", elements)
+}
+
+fn send(method: &str, target: &str) -> Response {
+    Request::to(limited().address, method, target).sign().send()
+}
+
+fn store(target: &str, bytes: usize) -> Response {
+    Request::to(limited().address, "PUT", target).body(vec![b'x'; bytes]).sign().send()
+}
+
+fn copy(target: &str, source: &str) -> Response {
+    Request::to(limited().address, "PUT", target).header("x-amz-copy-source", source).sign().send()
+}
+
+#[test]
+fn a_quota_limits_what_a_bucket_holds() {
+    let mut table = Table::default();
+    let elements = [("BucketName", "objects"), ("QuotaBytes", "10000")];
+    let full = exceeded(&elements);
+    table.status("6,000 bytes", &store("/objects/a", 6000), 200);
+    table.refused("6,000 more", &store("/objects/b", 6000), &full);
+    table.status("nothing is stored", &send("HEAD", "/objects/b"), 404);
+    table.status("in another's place", &store("/objects/a", 8000), 200);
+    table.status("up to the last byte", &store("/objects/b", 2000), 200);
+    table.refused("one more", &store("/objects/c", 1), &full);
+    table.status("none", &store("/objects/c", 0), 200);
+    table.refused("a copy", &copy("/objects/d", "/objects/b"), &full);
+    table.status("a copy in another's place", &copy("/objects/a", "/objects/b"), 200);
+    table.status("6,000 now", &store("/objects/d", 6000), 200);
+    table.status("deleted", &send("DELETE", "/objects/d"), 204);
+    table.status("6,000 again", &store("/objects/d", 6000), 200);
+    table.status("another bucket", &store("/free/a", 100_000), 200);
+    table.refused("a copy from there", &copy("/objects/a", "/free/a"), &full);
+    let large = Request::to(limited().address, "PUT", "/objects/e")
+        .header("Expect", "100-continue")
+        .sign_with(&Signer::payload("UNSIGNED-PAYLOAD"))
+        .header("Content-Length", "10001");
+    let mut connection = Connection::open(limited().address);
+    connection.write(&large.head());
+    table.refused("before the body is sent", &connection.response("PUT"), &full);
+}
+
+#[test]
+fn a_quota_counts_versions() {
+    let mut table = Table::default();
+    let elements = [("BucketName", "versions"), ("QuotaBytes", "10000")];
+    let full = exceeded(&elements);
+    let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    let request = Request::to(limited().address, "PUT", "/versions?versioning=").document(enabled);
+    table.status("versioning", &request.sign().send(), 200);
+    table.status("6,000 bytes", &store("/versions/a", 6000), 200);
+    table.refused("6,000 in their place", &store("/versions/a", 6000), &full);
+    let small = store("/versions/a", 4000);
+    table.status("4,000 in their place", &small, 200);
+    let small = small.header("x-amz-version-id").expect("a version").to_owned();
+    let marker = send("DELETE", "/versions/a");
+    table.check("a marker", marker.status == 204 && marker.header("x-amz-delete-marker").is_some());
+    table.refused("a marker frees nothing", &store("/versions/b", 1), &full);
+    let gone = send("DELETE", &format!("/versions/a?versionId={small}"));
+    table.status("a version is removed", &gone, 204);
+    table.status("4,000 in another place", &store("/versions/b", 4000), 200);
+}
+
+#[test]
+fn a_quota_counts_parts() {
+    let mut table = Table::default();
+    let elements = [("BucketName", "uploads"), ("QuotaBytes", "12582912")];
+    let full = exceeded(&elements);
+    let create = || {
+        let created = send("POST", "/uploads/key?uploads=").expect(200);
+        created.element("UploadId").expect("an id")
+    };
+    let part = |id: &str, number: u32| {
+        store(&format!("/uploads/key?partNumber={number}&uploadId={id}"), 5 * 1024 * 1024)
+    };
+    let (first, second) = (create(), create());
+    let etags = [1, 2].map(|number| {
+        let stored = part(&first, number).expect(200);
+        stored.header("etag").expect("a tag").to_owned()
+    });
+    table.refused("a part too many", &part(&second, 1), &full);
+    table.refused("an object beside them", &store("/uploads/other", 3 * 1024 * 1024), &full);
+    let named = |(number, etag): (usize, &String)| {
+        format!("<Part><PartNumber>{}</PartNumber><ETag>{etag}</ETag></Part>", number + 1)
+    };
+    let parts: String = etags.iter().enumerate().map(named).collect();
+    let document = format!("<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>");
+    let target = format!("/uploads/key?uploadId={first}");
+    let complete = Request::to(limited().address, "POST", &target).body(document).sign();
+    table.status("completed", &complete.send(), 200);
+    table.refused("still too many", &part(&second, 1), &full);
+    table.status("the object is removed", &send("DELETE", "/uploads/key"), 204);
+    for number in [1, 2] {
+        table.status("a part", &part(&second, number), 200);
+    }
+    table.status("aborted", &send("DELETE", &format!("/uploads/key?uploadId={second}")), 204);
+    table.status("room again", &store("/uploads/other", 3 * 1024 * 1024), 200);
 }

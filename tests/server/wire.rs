@@ -4,6 +4,10 @@ use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use md5::{Digest as _, Md5};
+
 use crate::harness::server;
 
 /// Longest that a test waits for the server; nothing should come near it.
@@ -68,6 +72,12 @@ impl Request {
     pub fn body(self, body: impl AsRef<[u8]>) -> Self {
         let length = body.as_ref().len().to_string();
         self.set("Content-Length", &length).raw_body(body)
+    }
+
+    /// A document with its `Content-MD5`.
+    pub fn document(self, text: impl AsRef<[u8]>) -> Self {
+        let md5 = STANDARD.encode(Md5::digest(text.as_ref()));
+        self.set("Content-MD5", &md5).body(text)
     }
 
     /// The body without a word about its length.
@@ -295,6 +305,14 @@ impl Response {
         let text = self.text();
         let (_, rest) = text.split_once(&format!("<{name}>"))?;
         rest.split_once(&format!("</{name}>")).map(|(value, _)| unescape(value))
+    }
+
+    /// What stands in every element of this name in the body, as it stands there.
+    pub fn elements(&self, name: &str) -> Vec<String> {
+        let (start, end) = (format!("<{name}>"), format!("</{name}>"));
+        let text = self.text();
+        let inner = text.split(&start).skip(1).filter_map(|rest| rest.split_once(&end));
+        inner.map(|(inner, _)| inner.to_owned()).collect()
     }
 
     /// Asserts a status, and shows the answer if it is another.
