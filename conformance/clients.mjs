@@ -183,5 +183,117 @@ async function sdk() {
   await refused(to.send(new s3.DeleteBucketCommand({ Bucket })), "BucketNotEmpty", 409);
 }
 
-const flows = { sign, partUrls, trees, sdk };
+/** Versions and markers, tags, attributes, URLs; the bucket is emptied and removed at the end. */
+async function versions() {
+  const to = client();
+  const name = { Bucket, Key: "dir/key é+" };
+  const configure = (Status) =>
+    to.send(new s3.PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status } }));
+  const text = async (input) => (await bytes(await to.send(new s3.GetObjectCommand({ ...name, ...input })))).toString();
+  await to.send(new s3.PutObjectCommand({ ...name, Body: "null" }));
+  equal((await to.send(new s3.GetBucketVersioningCommand({ Bucket }))).Status, undefined, "versioning at first");
+  await configure("Enabled");
+  equal((await to.send(new s3.GetBucketVersioningCommand({ Bucket }))).Status, "Enabled", "versioning after it was enabled");
+  const ids = [];
+  for (const Body of ["one", "two"]) {
+    ids.push((await to.send(new s3.PutObjectCommand({ ...name, Body, Tagging: `n=${Body}&plus=a%2Bb` }))).VersionId);
+  }
+  const versions = [await text({}), await text({ VersionId: ids[0] }), await text({ VersionId: "null" })];
+  equal(versions, ["two", "one", "null"], "the versions");
+  const marker = await to.send(new s3.DeleteObjectCommand(name));
+  equal(marker.DeleteMarker, true, "a deletion makes a marker");
+  await refused(to.send(new s3.GetObjectCommand(name)), "NoSuchKey", 404);
+  await refused(to.send(new s3.GetObjectCommand({ ...name, VersionId: marker.VersionId })), "MethodNotAllowed", 405);
+  await refused(to.send(new s3.GetObjectCommand({ ...name, VersionId: "0".repeat(32) })), "NoSuchVersion", 404);
+  await refused(to.send(new s3.GetObjectCommand({ ...name, VersionId: "junk" })), "InvalidArgument", 400);
+  const listed = await to.send(new s3.ListObjectVersionsCommand({ Bucket }));
+  const found = listed.Versions.map((item) => [item.VersionId, item.IsLatest]);
+  equal(found, [ids[1], ids[0], "null"].map((id) => [id, false]), "Versions");
+  equal(listed.DeleteMarkers.map((item) => [item.VersionId, item.IsLatest]), [[marker.VersionId, true]], "DeleteMarkers");
+  const copied = await to.send(
+    new s3.CopyObjectCommand({ ...name, CopySource: `${Bucket}/${encodeURIComponent(name.Key)}?versionId=${ids[0]}` }),
+  );
+  equal([copied.CopySourceVersionId, await text({})], [ids[0], "one"], "an old version, copied over the marker");
+
+  const tagsOf = async (VersionId) => (await to.send(new s3.GetObjectTaggingCommand({ ...name, VersionId }))).TagSet;
+  equal(await tagsOf(), [{ Key: "n", Value: "one" }, { Key: "plus", Value: "a+b" }], "the tags of the copy");
+  const TagSet = [{ Key: "schlüssel", Value: "wert + mehr" }];
+  await to.send(new s3.PutObjectTaggingCommand({ ...name, VersionId: ids[1], Tagging: { TagSet } }));
+  equal([await tagsOf(ids[1]), (await tagsOf(ids[0])).length], [TagSet, 2], "tags of two versions");
+  equal((await to.send(new s3.HeadObjectCommand({ ...name, VersionId: ids[1] }))).TagCount, 1, "TagCount");
+  await to.send(new s3.DeleteObjectTaggingCommand({ ...name, VersionId: ids[1] }));
+  equal(await tagsOf(ids[1]), [], "tags after their deletion");
+  await refused(to.send(new s3.PutObjectCommand({ ...name, Body: "", Tagging: "a=1&a=2" })), "InvalidArgument", 400);
+  await refused(to.send(new s3.GetBucketTaggingCommand({ Bucket })), "NoSuchTagSet", 404);
+  await to.send(new s3.PutBucketTaggingCommand({ Bucket, Tagging: { TagSet } }));
+  equal((await to.send(new s3.GetBucketTaggingCommand({ Bucket }))).TagSet, TagSet, "tags of the bucket");
+
+  await attributes(to);
+  await urls(to, name, ids);
+  await emptied(to);
+}
+
+/** GetObjectAttributes of an upload with a checksum of its parts' checksums, page by page; and a conflict. */
+async function attributes(to) {
+  const name = { Bucket, Key: "parts" };
+  const Body = Buffer.concat(Array.from({ length: 11 }, (_, at) => Buffer.alloc(MIB, at + 1)));
+  const params = { ...name, Body, ChecksumAlgorithm: "SHA256", Tagging: "made=parts" };
+  await new Upload({ client: to, params, partSize: 5 * MIB }).done();
+  const ObjectAttributes = ["ObjectParts", "ObjectSize", "Checksum"];
+  const ask = (more) => to.send(new s3.GetObjectAttributesCommand({ ...name, ObjectAttributes, ...more }));
+  const found = await ask({ MaxParts: 2 });
+  const { Parts, ...page } = found.ObjectParts;
+  const sums = [0, 5, 10].map((at) => createHash("sha256").update(Body.subarray(at * MIB, (at + 5) * MIB)).digest());
+  const whole = createHash("sha256").update(Buffer.concat(sums)).digest("base64");
+  const { ChecksumSHA256, ChecksumType } = found.Checksum;
+  equal([found.ObjectSize, ChecksumSHA256, ChecksumType], [11 * MIB, `${whole}-3`, "COMPOSITE"], "the whole");
+  equal([page.TotalPartsCount, page.IsTruncated, page.MaxParts, page.NextPartNumberMarker], [3, true, 2, "2"], "the first page");
+  const more = (await ask({ PartNumberMarker: page.NextPartNumberMarker })).ObjectParts;
+  const ofParts = [...Parts, ...more.Parts].map((part) => part.ChecksumSHA256);
+  equal(ofParts, sums.map((sum) => sum.toString("base64")), "the parts' checksums");
+  equal((await to.send(new s3.GetObjectTaggingCommand(name))).TagSet, [{ Key: "made", Value: "parts" }], "tags of an upload");
+
+  const late = { Bucket, Key: "late" };
+  await to.send(new s3.PutObjectCommand({ ...late, Body: "there at the start" }));
+  const { UploadId } = await to.send(new s3.CreateMultipartUploadCommand(late));
+  const { ETag } = await to.send(new s3.UploadPartCommand({ ...late, UploadId, PartNumber: 1, Body: "part" }));
+  await to.send(new s3.DeleteObjectCommand(late));
+  const complete = { ...late, UploadId, IfNoneMatch: "*", MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] } };
+  await refused(to.send(new s3.CompleteMultipartUploadCommand(complete)), "ConditionalRequestConflict", 409);
+  await to.send(new s3.AbortMultipartUploadCommand({ ...late, UploadId }));
+}
+
+/** Presigned URLs that name a version, and that bring tags. */
+async function urls(to, name, ids) {
+  for (const [at, VersionId] of ids.entries()) {
+    const answer = await send("GET", await getSignedUrl(to, new s3.GetObjectCommand({ ...name, VersionId })));
+    equal([answer.body.toString(), answer.headers["x-amz-version-id"]], [["one", "two"][at], VersionId], "a URL of a version");
+  }
+  const Key = "by URL";
+  const url = await getSignedUrl(to, new s3.PutObjectCommand({ Bucket, Key, Tagging: "by=URL" }));
+  equal([url.includes("x-amz-tagging=by%3DURL"), (await send("PUT", url, { body: "x" })).status], [true, 200], "a URL with tags");
+  equal((await to.send(new s3.HeadObjectCommand({ Bucket, Key }))).TagCount, 1, "TagCount of what came by URL");
+}
+
+/** A bucket with versions listed in pages, emptied and removed. */
+async function emptied(to) {
+  const Objects = [];
+  let pages = 0;
+  let page = { IsTruncated: true };
+  while (page.IsTruncated) {
+    const after = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker };
+    page = await to.send(new s3.ListObjectVersionsCommand({ Bucket, MaxKeys: 3, ...after }));
+    const found = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])];
+    Objects.push(...found.map(({ Key, VersionId }) => ({ Key, VersionId })));
+    pages += 1;
+  }
+  equal(pages, Math.ceil(Objects.length / 3), "pages of versions");
+  const removed = await to.send(new s3.DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
+  equal([removed.Deleted.length, removed.Errors], [Objects.length, undefined], "all versions are deleted");
+  const left = await to.send(new s3.ListObjectVersionsCommand({ Bucket }));
+  equal([left.Versions, left.DeleteMarkers], [undefined, undefined], "versions left");
+  await to.send(new s3.DeleteBucketCommand({ Bucket }));
+}
+
+const flows = { sign, partUrls, trees, sdk, versions };
 console.log(JSON.stringify((await flows[settings.flow]()) ?? { checks }));

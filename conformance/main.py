@@ -24,7 +24,7 @@ LOG_LINES_SHOWN = 25
 CELL_SECONDS_MAX = 240
 FORK = multiprocessing.get_context("fork")
 #: What takes longest begins first.
-SLOW = ("trees", "refused", "cut", "tls", "sdk")
+SLOW = ("trees", "refused", "cut", "tls", "sdk", "versions")
 
 
 def run_cell(flow, client):

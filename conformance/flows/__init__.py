@@ -17,6 +17,7 @@ FLOWS = {
     "cut": "connections cut in mid-upload and mid-download",
     "tls": "the same over TLS with a self-signed certificate, HTTP/1.1 and HTTP/2",
     "sdk": "checksums, streaming bodies, conditional writes, emptying buckets, as the SDKs do them",
+    "versions": "versioning, tags and attributes, as the SDKs and tools see them",
     "sign": "the URLs of `presigned sign`, beside those of botocore",
 }
 
@@ -37,5 +38,5 @@ def flow(name, *clients):
     return register
 
 
-for module in ("commands", "multipart", "reads", "refusals", "sdk", "sign", "tls", "trees", "urls"):
+for module in ("commands", "multipart", "reads", "refusals", "sdk", "sign", "tls", "trees", "urls", "versions", "version_tools"):
     importlib.import_module(f"flows.{module}")
