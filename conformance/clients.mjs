@@ -275,21 +275,19 @@ async function urls(to, name, ids) {
   equal((await to.send(new s3.HeadObjectCommand({ Bucket, Key }))).TagCount, 1, "TagCount of what came by URL");
 }
 
-/** A bucket with versions listed in pages, emptied and removed. */
+/** A bucket with versions emptied, page by page, and removed. */
 async function emptied(to) {
-  const Objects = [];
   let pages = 0;
   let page = { IsTruncated: true };
   while (page.IsTruncated) {
     const after = { KeyMarker: page.NextKeyMarker, VersionIdMarker: page.NextVersionIdMarker };
     page = await to.send(new s3.ListObjectVersionsCommand({ Bucket, MaxKeys: 3, ...after }));
-    const found = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])];
-    Objects.push(...found.map(({ Key, VersionId }) => ({ Key, VersionId })));
+    const Objects = [...(page.Versions ?? []), ...(page.DeleteMarkers ?? [])].map(({ Key, VersionId }) => ({ Key, VersionId }));
+    const removed = await to.send(new s3.DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
+    equal([removed.Deleted.length, removed.Errors], [Objects.length, undefined], "a page of versions is deleted");
     pages += 1;
   }
-  equal(pages, Math.ceil(Objects.length / 3), "pages of versions");
-  const removed = await to.send(new s3.DeleteObjectsCommand({ Bucket, Delete: { Objects } }));
-  equal([removed.Deleted.length, removed.Errors], [Objects.length, undefined], "all versions are deleted");
+  equal(pages > 2, true, "several pages");
   const left = await to.send(new s3.ListObjectVersionsCommand({ Bucket }));
   equal([left.Versions, left.DeleteMarkers], [undefined, undefined], "versions left");
   await to.send(new s3.DeleteBucketCommand({ Bucket }));

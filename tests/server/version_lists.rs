@@ -2,7 +2,7 @@
 
 use crate::check::{Table, assert_stored, given, refusal};
 use crate::sign::Sign as _;
-use crate::versions::{UNKNOWN, bucket, id_of, mark_deleted, of, put, versioned};
+use crate::versions::{UNKNOWN, bucket, id_of, mark_deleted, of, put, set_versioning, versioned};
 use crate::wire::{Request, Response};
 
 const NO_SUCH_VERSION: &str = "The specified version does not exist.";
@@ -163,6 +163,48 @@ fn pages_of_versions_join() {
     let rolled = list(name, "delimiter=/&max-keys=1&key-marker=a.b");
     table.check("a page of a prefix", rolled.elements("CommonPrefixes") == ["<Prefix>b/</Prefix>"]);
     table.check("and no more", rolled.element("IsTruncated").as_deref() == Some("false"));
+}
+
+#[test]
+fn pages_join_while_what_they_show_is_deleted() {
+    let mut table = Table::default();
+    for limit in 1..=5 {
+        let name = format!("/version-emptied-{limit}");
+        let mut expected = fill(&name);
+        let path = format!("{name}/z");
+        let null = Entry("Version".to_owned(), "z".to_owned(), "null".to_owned(), false);
+        let ids = [put(&path, "old"), put(&path, "new")];
+        set_versioning(&name, "Suspended");
+        given(&path, "null");
+        set_versioning(&name, "Enabled");
+        expected.push(Entry("Version".to_owned(), "z".to_owned(), put(&path, "newest"), true));
+        expected.push(null);
+        let old = |id: &String| Entry("Version".to_owned(), "z".to_owned(), id.clone(), false);
+        expected.extend(ids.iter().rev().map(old));
+        let mut found = Vec::new();
+        let mut markers = String::new();
+        loop {
+            let page = list(&name, &format!("max-keys={limit}{markers}"));
+            let entries = listed(&page);
+            for Entry(_, key, version, _) in &entries {
+                let target = of(&format!("{name}/{key}"), version);
+                Request::new("DELETE", &target).sign().send().expect(204);
+            }
+            found.extend(entries);
+            if page.element("IsTruncated").as_deref() == Some("false") || found.len() > 20 {
+                break;
+            }
+            let key = page.element("NextKeyMarker").expect("a key");
+            let version = page.element("NextVersionIdMarker").expect("a version");
+            markers = format!("&key-marker={key}&version-id-marker={version}");
+        }
+        let named = |entries: &[Entry]| -> Vec<(String, String)> {
+            entries.iter().map(|entry| (entry.1.clone(), entry.2.clone())).collect()
+        };
+        table.check(&format!("pages of {limit}: {found:?}"), named(&found) == named(&expected));
+        let removed = Request::new("DELETE", &name).sign().send();
+        table.status(&format!("pages of {limit}: the bucket"), &removed, 204);
+    }
 }
 
 #[test]

@@ -461,17 +461,38 @@ impl Versions<'_> {
         Ok(Some((text.to_owned(), entry)))
     }
 
-    /// Behind the marker: its own place, which is found even if it has been removed meanwhile.
-    fn behind(&self, key: &str, version: VersionId) -> Result<Option<Vec<u8>>, Error> {
+    /// Goes behind the version that the page before ended with. It may be gone since, and with it whatever came before
+    /// it, as when a client deletes what it lists: what was behind it may then be the current one.
+    fn enter(&mut self, key: &str, version: VersionId) -> Result<(), Error> {
         let object = prefixed(self.kept.bucket, key.as_bytes());
         let current = self.index.objects.get(self.transaction, &object)?;
-        if let Some(value) = current
-            && ObjectRecord::decode_head(value)?.version() == version
-        {
-            return Ok(Some([key.as_bytes(), b"\0"].concat()));
+        let current = current.map(ObjectRecord::decode_head).transpose()?.map(|head| head.version());
+        let first = [key.as_bytes(), b"\0"].concat();
+        let (skips_current, behind) = match self.index.position(self.transaction, &object, version)? {
+            _ if current == Some(version) => (true, first.clone()),
+            // The version `null` leaves no trace: all of the key is shown once more rather than too little.
+            None => (false, first.clone()),
+            Some(position) => {
+                let is_newer = match current.as_ref().map(VersionId::bytes) {
+                    None => {
+                        self.index.newest(self.transaction, &object)?.is_some_and(|(at, _)| at <= position)
+                    }
+                    Some(Some(at)) => *at < position,
+                    // While it is current it has no position; what is gone may have stood before it.
+                    Some(None) => {
+                        let place = version_key(&object, &position);
+                        self.index.versions.get(self.transaction, &place)?.is_some()
+                    }
+                };
+                (is_newer, [&version_key(key.as_bytes(), &position)[..], &[0]].concat())
+            }
+        };
+        if skips_current {
+            self.key = key.as_bytes().to_vec();
         }
-        let position = self.index.position(self.transaction, &object, version)?;
-        Ok(position.map(|position| [&version_key(key.as_bytes(), &position)[..], &[0]].concat()))
+        self.next_object = self.objects.seek(if skips_current { &first } else { key.as_bytes() })?;
+        self.next_kept = self.kept.seek(&behind)?;
+        Ok(())
     }
 }
 
@@ -487,19 +508,15 @@ impl Sorted for Versions<'_> {
 
     fn seek(&mut self, from: &[u8]) -> Result<Option<(String, ListedVersion)>, Error> {
         let marked = self.marker.take().filter(|(key, _)| from == [key.as_bytes(), b"\0"].concat());
-        let behind = match &marked {
-            Some((key, version)) => self.behind(key, *version)?,
-            None => None,
-        };
+        if let Some((key, version)) = marked {
+            self.enter(&key, version)?;
+            return self.entry();
+        }
         self.next_object = self.objects.seek(from)?;
-        self.next_kept = match (behind, from.split_last()) {
-            (Some(behind), _) => {
-                self.key = marked.map(|(key, _)| key.into_bytes()).unwrap_or_default();
-                self.kept.seek(&behind)?
-            }
+        self.next_kept = match from.split_last() {
             // All versions of this key are behind us: they follow the NUL.
-            (None, Some((0, key))) => self.kept.seek(&[key, &[1]].concat())?,
-            (None, _) => self.kept.seek(from)?,
+            Some((0, key)) => self.kept.seek(&[key, &[1]].concat())?,
+            _ => self.kept.seek(from)?,
         };
         self.entry()
     }

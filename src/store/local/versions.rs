@@ -97,7 +97,7 @@ impl Index {
     }
 
     /// The newest version that is not in `objects`.
-    fn newest<'t>(
+    pub(super) fn newest<'t>(
         &self,
         transaction: &'t heed::RoTxn<'_>,
         object: &[u8],
