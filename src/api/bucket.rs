@@ -103,7 +103,12 @@ pub(super) fn head(call: &Call<'_>) -> Reply {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html>
 pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Error> {
     let deleted = call.store().delete_bucket(call.bucket().clone()).await;
-    deleted.map_err(|error| of_store(error, call.request()))?;
+    deleted.map_err(|error| match error {
+        store::Error::BucketNotEmpty if call.has_versions() => ErrorCode::BucketNotEmpty
+            .says("The bucket you tried to delete is not empty. You must delete all versions in the bucket.")
+            .with("BucketName", call.bucket().as_str()),
+        error => of_store(error, call.request()),
+    })?;
     let mut reply = Reply::new(Body::empty());
     *reply.status_mut() = StatusCode::NO_CONTENT;
     Ok(reply)

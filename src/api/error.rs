@@ -129,7 +129,9 @@ pub(super) fn reply(error: &Error, id: RequestId, method: &Method) -> Reply {
         headers.insert(ALLOW, HeaderValue::from_static(allowed));
     }
     for (name, value) in error.headers() {
-        headers.extend(HeaderValue::from_str(value).ok().map(|value| (HeaderName::from_static(name), value)));
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     if method != Method::HEAD {

@@ -40,7 +40,8 @@ pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Err
     let written = written.map_err(|error| of_store(error, request))?;
     let mut reply = Reply::new(Body::empty());
     add_etag(reply.headers_mut(), &written.etag.quoted());
-    add_version(reply.headers_mut(), written.version);
+    // S3 shows a version here only if the write made a new one.
+    add_version(reply.headers_mut(), written.version.filter(|version| *version != VersionId::NULL));
     add_expiration(reply.headers_mut(), call, written.size, &tags, written.modified)?;
     if let Some(checksum) = &written.checksum {
         add_checksum(reply.headers_mut(), checksum);

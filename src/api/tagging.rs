@@ -57,7 +57,8 @@ pub(super) fn get_bucket(call: &Call<'_>) -> Result<Reply, Error> {
 pub(super) async fn put_bucket(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     let document = receive_document(call, body, BodyKind::Document { digest_required: true }).await?;
     let tags = Tags::parse_document(&document, BUCKET_TAGS_MAX)?;
-    set_bucket(call, Some(tags.document())).await
+    // No tags are as if there had never been any.
+    set_bucket(call, Some(tags.document()).filter(|_| !tags.is_empty())).await
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketTagging.html>

@@ -22,8 +22,8 @@ impl Tags {
     /// Parses the value of `x-amz-tagging`.
     ///
     /// # Errors
-    /// `InvalidArgument` for what is no query string or names a key twice, `InvalidTag` for a tag that cannot be,
-    /// `BadRequest` for more than [`OBJECT_TAGS_MAX`].
+    /// `InvalidArgument` for what is no query string, names a key twice or has a tag that cannot be, `BadRequest`
+    /// for more than [`OBJECT_TAGS_MAX`].
     pub fn parse_header(text: &str) -> Result<Self, Error> {
         let refuse = || {
             let message = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.";
@@ -42,7 +42,9 @@ impl Tags {
             }
             tags.push((key, value));
         }
+        // To S3 an unencoded comma makes the header no query string, whatever the tags would be.
         Self::checked(tags, OBJECT_TAGS_MAX)
+            .map_err(|error| if error.code() == ErrorCode::InvalidTag { refuse() } else { error })
     }
 
     /// Parses a `Tagging` document.
@@ -109,7 +111,11 @@ impl Tags {
                 return Err(invalid("The TagKey you have provided is invalid", key));
             }
             if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
-                return Err(invalid("System tags cannot be added/updated by requester", key));
+                let message = match tags_max {
+                    OBJECT_TAGS_MAX => "Your TagKey cannot be prefixed with aws:",
+                    _ => "System tags cannot be added/updated by requester",
+                };
+                return Err(invalid(message, key));
             }
             if !is_allowed(value, VALUE_UNITS_MAX) {
                 let error = invalid("The TagValue you have provided is invalid", key);
@@ -143,8 +149,8 @@ mod tests {
             ("a=1&a=2", ErrorCode::InvalidArgument),
             ("=1", ErrorCode::InvalidArgument),
             ("a=%FF", ErrorCode::InvalidArgument),
-            ("a,b=1", ErrorCode::InvalidTag),
-            ("aws:x=1", ErrorCode::InvalidTag),
+            ("a,b=1", ErrorCode::InvalidArgument),
+            ("aws:x=1", ErrorCode::InvalidArgument),
             ("1&2&3&4&5&6&7&8&9&10&11", ErrorCode::BadRequest),
         ] {
             assert_eq!(Tags::parse_header(text).map_err(|error| error.code()), Err(code), "{text}");
