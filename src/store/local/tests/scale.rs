@@ -1,7 +1,9 @@
-//! Stores of many objects, for measuring: how long pages and starts take is printed, and judged by whoever reads it.
+//! Stores of many objects: pages are full wherever they begin. How long they take is printed, and judged by whoever
+//! reads it.
 //!
-//! `PRESIGNED_SCALE_DIR=DIR PRESIGNED_SCALE_KEYS=10000,10000000 cargo test --release --lib scale -- --ignored` makes
-//! `DIR/<keys>` for each number, unless it is there, and leaves them to be served.
+//! `PRESIGNED_SCALE_DIR=DIR PRESIGNED_SCALE_KEYS=10000,10000000 cargo test --release --lib scale` makes `DIR/<keys>` for
+//! each number, unless it is there, and leaves them to be served. `PRESIGNED_SCALE_DELETED` is how many keys are deleted
+//! in front of a page.
 
 use std::io::Write as _;
 use std::time::Instant;
@@ -63,17 +65,18 @@ fn page_micros(store: &Store, keys: u64, delimiter: &str, deleted: u64) -> u64 {
 }
 
 #[test]
-#[ignore = "takes minutes and gigabytes"]
 fn pages_at_scale() {
-    let folder = PathBuf::from(std::env::var("PRESIGNED_SCALE_DIR").expect("PRESIGNED_SCALE_DIR is set"));
-    let sizes = std::env::var("PRESIGNED_SCALE_KEYS").unwrap_or_else(|_| "10000,100000".to_owned());
+    let mut place = Place::new();
+    place.close();
+    let folder = std::env::var_os("PRESIGNED_SCALE_DIR").map_or(place.folder.clone(), PathBuf::from);
+    let sizes = std::env::var("PRESIGNED_SCALE_KEYS").unwrap_or_else(|_| "10000,30000".to_owned());
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let say = |text: String| writeln!(std::io::stderr(), "{text}").expect("written");
     for keys in sizes.split(',').map(|text| text.trim().parse::<u64>().expect("a number")) {
-        let place = folder.join(keys.to_string());
-        let fresh = !place.exists();
+        let directory = folder.join(keys.to_string());
+        let fresh = !directory.exists();
         let started = Instant::now();
-        let store = Store::open(Settings::of(place.clone())).expect("opens");
+        let store = Store::open(Settings::of(directory)).expect("opens");
         say(format!("{keys} keys: opened in {} us", started.elapsed().as_micros()));
         if fresh {
             let started = Instant::now();
@@ -89,18 +92,19 @@ fn pages_at_scale() {
 }
 
 #[test]
-#[ignore = "takes minutes and gigabytes"]
 fn pages_behind_deleted_keys() {
     let place = Place::new();
     let store = place.store();
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(create(store));
-    let (deleted, keys) = (1_000_000, 1_010_000);
+    let deleted =
+        std::env::var("PRESIGNED_SCALE_DELETED").ok().and_then(|text| text.parse().ok()).unwrap_or(20_000);
+    let keys = deleted + 1000 * PREFIX_KEYS;
     fill(store, keys);
     for first in (0..deleted).step_by(FILL_KEYS as usize) {
         let change = move |transaction: &mut Transaction<'_>| {
             let record = transaction.bucket(&bucket())?;
-            for number in first..first + FILL_KEYS {
+            for number in first..(first + FILL_KEYS).min(deleted) {
                 transaction.delete_current(&record, &object_key(record.id, &key(&name_of(number))), now())?;
             }
             Ok(())
