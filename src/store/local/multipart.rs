@@ -73,7 +73,9 @@ impl Store {
         let quota = self.quota(&upload.bucket);
         let change = move |transaction: &mut Transaction<'_>| {
             let (upload_key, _) = transaction.upload(&upload)?;
-            transaction.check_quota(&transaction.bucket(&upload.bucket)?, None, quota, part.size)?;
+            let bucket = transaction.bucket(&upload.bucket)?;
+            let replaced = |transaction: &Transaction<'_>| transaction.part_bytes(&upload.id, number);
+            transaction.check_quota(&bucket, quota, replaced, part.size)?;
             transaction.publish(blob_id, part.size, part.checksum.as_ref().map(StoredChecksum::of))?;
             let segments = vec![Segment::new(blob_id, 0, part.size)];
             transaction.replace_part(&upload_key, &upload.id, &part, segments)?;
@@ -98,7 +100,9 @@ impl Store {
         let quota = self.quota(&upload.bucket);
         let change = move |transaction: &mut Transaction<'_>| {
             let (upload_key, _) = transaction.upload(&upload)?;
-            transaction.check_quota(&transaction.bucket(&upload.bucket)?, None, quota, part.size)?;
+            let bucket = transaction.bucket(&upload.bucket)?;
+            let replaced = |transaction: &Transaction<'_>| transaction.part_bytes(&upload.id, number);
+            transaction.check_quota(&bucket, quota, replaced, part.size)?;
             let segments = slice(source.segments(), offset, part.size);
             if !transaction.holds(&segments)? {
                 return Err(Error::Conflict);
@@ -212,6 +216,12 @@ impl Transaction<'_> {
         let value = self.index.uploads.get(&self.raw, &table_key)?.ok_or(Error::NoSuchUpload)?;
         let record = decode(value)?;
         Ok((table_key, record))
+    }
+
+    /// Size of a part, 0 if it is not there.
+    fn part_bytes(&self, id: &UploadId, number: PartNumber) -> Result<u64, Error> {
+        let value = self.index.parts.get(&self.raw, &part_key(id, number))?;
+        Ok(value.map(decode::<PartRecord>).transpose()?.map_or(0, |part| part.size))
     }
 
     fn parts(&self, id: &UploadId) -> Result<Vec<(PartNumber, PartRecord)>, Error> {

@@ -89,7 +89,8 @@ impl Store {
             let bucket = transaction.bucket(&bucket)?;
             let table_key = object_key(bucket.id, &key);
             transaction.check_condition(&table_key, &condition)?;
-            transaction.check_quota(&bucket, Some(&table_key), quota, size)?;
+            let replaced = |transaction: &Transaction<'_>| transaction.replaced_bytes(&bucket, &table_key);
+            transaction.check_quota(&bucket, quota, replaced, size)?;
             let body = match id {
                 Some(id) => {
                     let checksum = checksum.map(|checksum| StoredChecksum::of(&checksum.value));
@@ -126,7 +127,8 @@ impl Store {
                 Decision::Proceed | Decision::NotModified => {}
             }
             transaction.check_condition(&target_key, &target.condition)?;
-            transaction.check_quota(&bucket, Some(&target_key), quota, record.head.size)?;
+            let replaced = |transaction: &Transaction<'_>| transaction.replaced_bytes(&bucket, &target_key);
+            transaction.check_quota(&bucket, quota, replaced, record.head.size)?;
             let source_version = has_versions(&source_bucket).then(|| record.head.version());
             let metadata = match copy.keep_metadata {
                 true => {
@@ -291,27 +293,35 @@ impl Transaction<'_> {
         }
     }
 
-    /// Checks that a quota has room for `bytes` more, when what an object under `key` would replace is gone.
+    /// Checks that a quota has room for `bytes` in the place of `replaced` ones.
     pub(super) fn check_quota(
         &self,
         bucket: &BucketRecord,
-        key: Option<&[u8]>,
         quota: Option<u64>,
+        replaced: impl FnOnce(&Self) -> Result<u64, Error>,
         bytes: u64,
     ) -> Result<(), Error> {
         let Some(quota) = quota else {
             return Ok(());
         };
-        let replaced = match key.filter(|_| !has_versions(bucket)) {
-            Some(key) => {
-                self.index.objects.get(&self.raw, key)?.map(ObjectRecord::decode_head).transpose()?
-            }
-            None => None,
-        };
-        let held = self.usage(bucket.id)?.bytes.saturating_sub(replaced.map_or(0, |head| head.size));
+        let held = self.usage(bucket.id)?.bytes.saturating_sub(replaced(self)?);
         match held.checked_add(bytes) {
             Some(sum) if sum <= quota => Ok(()),
             _ => Err(Error::QuotaExceeded { quota }),
+        }
+    }
+
+    /// Size of the version that a new object under `key` takes the place of.
+    fn replaced_bytes(&self, bucket: &BucketRecord, key: &[u8]) -> Result<u64, Error> {
+        let version = match bucket.versioning {
+            StoredVersioning::Off => None,
+            StoredVersioning::Suspended => Some(VersionId::NULL),
+            StoredVersioning::Enabled => return Ok(0),
+        };
+        match self.index.find(&self.raw, key, version) {
+            Ok(value) => Ok(ObjectRecord::decode_head(value)?.size),
+            Err(error) if error.is_failure() => Err(error),
+            Err(_) => Ok(0),
         }
     }
 

@@ -172,6 +172,8 @@ async fn quotas_count_everything_a_bucket_holds() {
     put(store, "k", &body(2, 30_000)).await;
     let id = start_upload(store, "u", 1).await;
     put_part(store, "u", id, 1, &body(1, 15_000)).await;
+    // In its own place there is room for as much again.
+    put_part(store, "u", id, 1, &body(2, 15_000)).await;
     assert!(put_if(store, "l", &body(1, 5_001), WriteCondition::None).await.is_err());
     store.abort_upload(named("u", id)).await.expect("aborted");
     store.set_versioning(bucket(), Versioning::Enabled).await.expect("set");
@@ -179,6 +181,10 @@ async fn quotas_count_everything_a_bucket_holds() {
     put(store, "k", &body(1, 20_000)).await;
     let usage = store.usage(&bucket()).expect("counted");
     assert_eq!((usage.versions, usage.bytes), (2, 50_000));
+    // Of the version `null` there is one, wherever it stands.
+    store.set_versioning(bucket(), Versioning::Suspended).await.expect("set");
+    put(store, "k", &body(1, 30_000)).await;
+    assert!(put_if(store, "k", &body(1, 30_001), WriteCondition::None).await.is_err());
 }
 
 #[tokio::test]
