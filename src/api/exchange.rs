@@ -4,7 +4,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE, SERVER};
@@ -223,12 +223,18 @@ impl Body {
     /// The store's.
     pub(super) async fn blobs(mut reader: BlobReader, length: u64) -> Result<Self, store::Error> {
         let read = tokio::task::spawn_blocking(move || {
-            let window = reader.next_window();
+            let window = reader.next_window_of(WINDOW_BYTES_FIRST);
             (reader, window)
         });
         let (reader, window) = read.await.map_err(io::Error::other)?;
         let window = window?.ok_or(io::ErrorKind::UnexpectedEof).map_err(io::Error::from)?;
-        let windows = Windows { next: Next::Idle(Some(reader)), window, left: length };
+        let windows = Windows {
+            next: Next::Idle(Some(reader)),
+            window,
+            left: length,
+            bytes: WINDOW_BYTES_FIRST,
+            since: Instant::now(),
+        };
         Ok(Self { source: Source::Blobs(Box::new(windows)), entry: None })
     }
 }
@@ -236,12 +242,24 @@ impl Body {
 /// Most bytes handed to the connection at once.
 const FRAME_BYTES_MAX: usize = 1024 * 1024;
 
+/// The first window of a body, so that its first byte leaves soon.
+const WINDOW_BYTES_FIRST: u64 = 1024 * 1024;
+/// The smallest and the largest of the others. Two of them are in memory for each download.
+const WINDOW_BYTES_MIN: u64 = 256 * 1024;
+const WINDOW_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// A window that is sent sooner than this is followed by a larger one, so that the hops to other threads cost
+/// nothing; one that takes four times as long by a smaller one, so that slow downloads hold little memory.
+const WINDOW_TIME: Duration = Duration::from_millis(20);
+
 /// Windows of a body, the next one being read while this one is sent.
 #[derive(Debug)]
 struct Windows {
     next: Next,
     window: Bytes,
     left: u64,
+    /// Size of the next window, and when the present one came.
+    bytes: u64,
+    since: Instant,
 }
 
 type WindowRead = (BlobReader, io::Result<Option<Bytes>>);
@@ -259,11 +277,24 @@ impl Windows {
             && let Next::Idle(reader) = &mut self.next
             && let Some(mut reader) = reader.take()
         {
+            let bytes = self.bytes;
             self.next = Next::Reading(tokio::task::spawn_blocking(move || {
-                let window = reader.next_window();
+                let window = reader.next_window_of(bytes);
                 (reader, window)
             }));
         }
+    }
+
+    /// Sizes the next window by how long the last one took.
+    fn adapt(&mut self) {
+        let now = Instant::now();
+        let took = now.duration_since(self.since);
+        self.since = now;
+        self.bytes = match took {
+            took if took < WINDOW_TIME => (self.bytes * 2).min(WINDOW_BYTES_MAX),
+            took if took > WINDOW_TIME * 4 => (self.bytes / 2).max(WINDOW_BYTES_MIN),
+            _ => self.bytes,
+        };
     }
 
     fn poll(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<io::Result<Bytes>>> {
@@ -278,6 +309,7 @@ impl Windows {
             let (reader, window) = ready!(Pin::new(reading).poll(task)).map_err(io::Error::other)?;
             self.next = Next::Idle(Some(reader));
             self.window = window?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            self.adapt();
             self.read_ahead();
         }
         let frame = self.window.split_to(self.window.len().min(FRAME_BYTES_MAX));

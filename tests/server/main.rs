@@ -20,6 +20,7 @@ mod endurance;
 mod framing;
 mod header_v4;
 mod heads;
+mod lifecycle;
 mod multipart;
 mod objects;
 mod query_parameters;

@@ -8,7 +8,7 @@ use crate::sign::{Sign as _, Signer};
 use crate::wire::{Connection, Request, Response};
 
 /// Starts a server with this file of settings.
-fn configured(name: &str, text: &str) -> Server {
+pub fn configured(name: &str, text: &str) -> Server {
     let config =
         std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.toml", std::process::id()));
     std::fs::write(&config, text).expect("a file");

@@ -17,12 +17,10 @@ use crate::store::Error;
 
 /// Reads up to this size are copied; larger ones are mapped.
 const COPY_BYTES_MAX: u64 = 128 * 1024;
-/// First mapped window of a read, so that the first byte leaves soon.
-const FIRST_WINDOW_BYTES: u64 = 1024 * 1024;
 /// How much is written between two syncs of a long body.
 const FLUSH_BYTES: u64 = 32 * 1024 * 1024;
-/// Every further window: large enough that a hop to a blocking thread costs nothing, small enough that 1,000
-/// slow readers do not hold the page cache.
+/// Window of a read of which nobody says how fast it is taken: large enough that a hop to a blocking thread costs
+/// nothing.
 const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 
 /// A body that is written, but that no record refers to yet. Dropped, it vanishes.
@@ -205,7 +203,6 @@ pub struct BlobReader {
     segments: std::vec::IntoIter<Segment>,
     /// The segment being read: its file, and what is left of it.
     current: Option<(File, Segment)>,
-    window: u64,
 }
 
 impl BlobReader {
@@ -217,7 +214,7 @@ impl BlobReader {
         length: u64,
     ) -> Self {
         let segments = slice(pinned.segments(), offset, length).into_iter();
-        Self { layout, medium, _pinned: pinned, segments, current: None, window: FIRST_WINDOW_BYTES }
+        Self { layout, medium, _pinned: pinned, segments, current: None }
     }
 
     /// The next window; `None` at the end.
@@ -225,6 +222,14 @@ impl BlobReader {
     /// # Errors
     /// The file system's; a file shorter than recorded is `UnexpectedEof`.
     pub fn next_window(&mut self) -> io::Result<Option<Bytes>> {
+        self.next_window_of(WINDOW_BYTES)
+    }
+
+    /// The next window, of this many bytes at most.
+    ///
+    /// # Errors
+    /// As [`BlobReader::next_window`].
+    pub fn next_window_of(&mut self, bytes_max: u64) -> io::Result<Option<Bytes>> {
         let (file, segment) = match self.current.take() {
             Some(current) => current,
             None => match self.segments.next() {
@@ -232,9 +237,8 @@ impl BlobReader {
                 None => return Ok(None),
             },
         };
-        let length = segment.length.min(self.window);
+        let length = segment.length.min(bytes_max);
         let bytes = read_window(&file, segment.offset, length)?;
-        self.window = WINDOW_BYTES;
         if segment.length > length {
             let rest = Segment::new(segment.blob(), segment.offset + length, segment.length - length);
             self.current = Some((file, rest));
