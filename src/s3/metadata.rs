@@ -66,18 +66,9 @@ impl Metadata {
             return Err(ErrorCode::InvalidStorageClass.error().with("StorageClassRequested", class));
         }
         let user = user_metadata(request);
-        for (name, value) in entries.iter().chain(&user) {
-            // What could not be shown again must not be stored: a query can hold what no header can.
-            if HeaderName::try_from(name).is_err()
-                || mail_safe(value).is_none()
-                || value.contains(char::is_control)
-            {
-                return Err(Error::invalid_argument(
-                    "Metadata names and values must be valid in headers.",
-                    name,
-                    value,
-                ));
-            }
+        if let Some((name, value)) = entries.iter().chain(&user).find(|entry| !is_presentable(entry)) {
+            let message = "Metadata names and values must be valid in headers.";
+            return Err(Error::invalid_argument(message, name, value));
         }
         let size: usize = user.iter().map(|(name, value)| name.len() - USER_PREFIX.len() + value.len()).sum();
         if size > USER_METADATA_BYTES_MAX {
@@ -88,6 +79,16 @@ impl Metadata {
         }
         entries.extend(user);
         Ok(Self(entries))
+    }
+
+    /// Metadata that somebody kept; `None` if no object can have it.
+    pub fn of_entries(entries: Vec<(String, String)>) -> Option<Self> {
+        let known = |name: &str| {
+            STORED_HEADERS.contains(&name)
+                || STORED_AMZ_HEADERS.contains(&name)
+                || (name.starts_with(USER_PREFIX) && !name.contains(|c: char| c.is_ascii_uppercase()))
+        };
+        entries.iter().all(|entry| known(&entry.0) && is_presentable(entry)).then_some(Self(entries))
     }
 
     /// Metadata as it was stored.
@@ -131,6 +132,11 @@ impl Metadata {
     }
 }
 
+/// Whether an entry can be shown again, without which it must not be stored: a query can hold what no header can.
+fn is_presentable((name, value): &(String, String)) -> bool {
+    HeaderName::try_from(name).is_ok() && mail_safe(value).is_some() && !value.contains(char::is_control)
+}
+
 /// The user metadata of headers and query, sorted, each name once.
 fn user_metadata(request: &Request) -> Vec<(String, String)> {
     let in_headers = request.headers().keys().map(|name| name.as_str().to_owned());
@@ -171,6 +177,18 @@ mod tests {
         assert_eq!(without_aws_chunked("aws-chunked"), None);
         assert_eq!(without_aws_chunked("foo, aws-chunked, bar").as_deref(), Some("foo, bar"));
         assert_eq!(without_aws_chunked("gzip,aws-chunked").as_deref(), Some("gzip"));
+    }
+
+    #[test]
+    fn kept_entries_are_checked() {
+        let of = |name: &str, value: &str| Metadata::of_entries(vec![(name.to_owned(), value.to_owned())]);
+        assert!(of("content-type", "text/plain").is_some());
+        assert!(of("x-amz-meta-a", "caf\u{e9}").is_some());
+        for (name, value) in
+            [("host", "a"), ("x-amz-meta-A", "a"), ("x-amz-meta-a b", "a"), ("expires", "a\nb")]
+        {
+            assert!(of(name, value).is_none(), "{name}");
+        }
     }
 
     #[test]

@@ -66,6 +66,14 @@ impl Tags {
         Self::checked(tags, tags_max)
     }
 
+    /// Tags of an object that somebody kept.
+    ///
+    /// # Errors
+    /// `InvalidTag`, `BadRequest` for more than [`OBJECT_TAGS_MAX`].
+    pub fn of_entries(entries: Vec<(String, String)>) -> Result<Self, Error> {
+        Self::checked(entries, OBJECT_TAGS_MAX)
+    }
+
     /// Tags as they were stored.
     pub fn from_entries(entries: Vec<(String, String)>) -> Self {
         Self(entries)
