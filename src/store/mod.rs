@@ -10,8 +10,9 @@ use std::io;
 use std::sync::Arc;
 
 pub use local::{
-    Backup, BackupError, BlobReader, COMPLETED_BYTES_MAX, Flush, OpenError, PART_BYTES_MIN, Pinned, Problem,
-    Received, Report, Scrub, Scrubbed, Setting, Settings, Step, Store, Visitor, Walk, Writer,
+    Backup, BackupError, BlobReader, COMPLETED_BYTES_MAX, Export, Exported, Flush, Imported, OpenError,
+    Outcome, PART_BYTES_MIN, Pinned, Problem, Received, Refused, Report, Scrub, Scrubbed, Setting, Settings,
+    Step, Store, Tree, TreeError, Visitor, Walk, Writer,
 };
 
 use crate::clock::Timestamp;

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use memmap2::{Advice, MmapOptions};
 
 use super::layout::{BlobId, Layout};
-use super::medium::{Medium, NewFile, Syncer};
+use super::medium::{Adoption, Medium, NewFile, Syncer};
 use super::record::{Segment, slice};
 use crate::auth::BodyProof;
 use crate::store::Error;
@@ -35,6 +35,18 @@ impl NewBlob {
         let id = BlobId::random()?;
         let file = medium.create(&layout.incoming(), &id.to_string())?;
         Ok(Self { id, file })
+    }
+
+    /// A blob of the bytes of a file, none of which is copied; `None` where that cannot be had.
+    pub(super) fn adopt(
+        layout: &Layout,
+        medium: &dyn Medium,
+        source: &File,
+        adoption: Adoption,
+    ) -> io::Result<Option<Self>> {
+        let id = BlobId::random()?;
+        let file = medium.adopt(&layout.incoming(), &id.to_string(), source, adoption)?;
+        Ok(file.map(|file| Self { id, file }))
     }
 
     pub(super) fn id(&self) -> BlobId {
@@ -85,6 +97,11 @@ impl Writer {
     /// A writer of a body that gets a file.
     pub(super) fn blob(blob: NewBlob) -> Self {
         Self { content: NewContent::Blob(blob), written: 0, flushed: 0 }
+    }
+
+    /// A writer of a body that is in its file already.
+    pub(super) fn adopted(blob: NewBlob, length: u64) -> Self {
+        Self { content: NewContent::Blob(blob), written: length, flushed: 0 }
     }
 
     /// Appends bytes.
@@ -269,8 +286,9 @@ fn read_window(file: &File, offset: u64, length: u64) -> io::Result<Bytes> {
     options.offset(offset).len(bytes);
     #[expect(unsafe_code, reason = "large bodies are served from mappings, without a copy")]
     // SAFETY: the mapping is shared and read-only. Blobs are immutable: they are linked when complete, and only
-    // ever unlinked, which keeps mapped pages alive; the store's lock keeps other instances away. The window
-    // lies within the file, whose length `open` has checked.
+    // ever unlinked, which keeps mapped pages alive; the store's lock keeps other instances away. A file outside that
+    // an export or an import made another name of a blob is read-only, and whoever asked for it was told never to
+    // change it. The window lies within the file, whose length `open` has checked.
     let mapping = unsafe { options.map(file)? };
     // Reads the window in here, on a blocking thread, so that no worker waits for the disk and a broken one is
     // an error instead of a trap.

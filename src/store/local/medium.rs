@@ -9,12 +9,21 @@ use std::path::{Path, PathBuf};
 
 use crate::store::Error;
 use bytes::{Buf as _, Bytes};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, openat};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, fchmod, fstat, ioctl_ficlone, linkat, openat};
+use rustix::io::Errno;
 
 /// What the store asks of a file system.
 pub(super) trait Medium: Debug + Send + Sync {
     /// A new file in `folder` that has no name yet; `spare` names it where the file system cannot do that.
     fn create(&self, folder: &Path, spare: &str) -> io::Result<Box<dyn NewFile>>;
+    /// A new file in `folder` with the bytes of `source`, none of which is copied; `None` where that cannot be had.
+    fn adopt(
+        &self,
+        folder: &Path,
+        spare: &str,
+        source: &File,
+        adoption: Adoption,
+    ) -> io::Result<Option<Box<dyn NewFile>>>;
     /// Opens a file for reading.
     fn open(&self, path: &Path) -> io::Result<File>;
     /// Renames within the file system.
@@ -30,6 +39,15 @@ pub(super) trait Medium: Debug + Send + Sync {
     /// Carries out a commit of the index, which does its own input and output: to the store it is one step, which
     /// happens, fails, or is cut off.
     fn commit(&self, commit: Box<dyn FnOnce() -> Result<(), Error> + '_>) -> Result<(), Error>;
+}
+
+/// How a file comes to the bytes of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Adoption {
+    /// It shares their blocks: who changes one of the two leaves the other as it is.
+    Clone,
+    /// It is the same file under another name, and from then on nobody may write to it.
+    Link,
 }
 
 /// A file being written, which vanishes unless it is linked.
@@ -62,15 +80,28 @@ pub(super) struct Disk;
 
 impl Medium for Disk {
     fn create(&self, folder: &Path, spare: &str) -> io::Result<Box<dyn NewFile>> {
-        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-        match openat(CWD, folder, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(fd) => Ok(Box::new(DiskFile { file: File::from(fd), spare: None })),
-            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::ISDIR | rustix::io::Errno::NOENT) => {
-                let path = folder.join(format!("{spare}.tmp"));
-                let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-                Ok(Box::new(DiskFile { file, spare: Some(path) }))
+        Ok(Box::new(DiskFile::create(folder, spare)?))
+    }
+
+    fn adopt(
+        &self,
+        folder: &Path,
+        spare: &str,
+        source: &File,
+        adoption: Adoption,
+    ) -> io::Result<Option<Box<dyn NewFile>>> {
+        let adopted = match adoption {
+            Adoption::Clone => {
+                let file = DiskFile::create(folder, spare)?;
+                ioctl_ficlone(&file.file, source).map(|()| file)
             }
-            Err(error) => Err(error.into()),
+            Adoption::Link => DiskFile::link_to(folder, spare, source),
+        };
+        match adopted {
+            Ok(file) => Ok(Some(Box::new(file))),
+            Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::IO)) => Err(error.into()),
+            // Another file system, one that cannot do this, or somebody else's file.
+            Err(_) => Ok(None),
         }
     }
 
@@ -120,6 +151,38 @@ const FULL_BYTES: u64 = 1024 * 1024;
 /// Most buffers of one vectored write.
 const SLICES_MAX: usize = 64;
 
+impl DiskFile {
+    /// Once it is written nobody writes to it again, so whoever opens it later cannot.
+    fn create(folder: &Path, spare: &str) -> io::Result<Self> {
+        let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+        match openat(CWD, folder, flags, Mode::RUSR) {
+            Ok(fd) => Ok(Self { file: File::from(fd), spare: None }),
+            Err(Errno::OPNOTSUPP | Errno::ISDIR | Errno::NOENT) => {
+                let path = folder.join(format!("{spare}.tmp"));
+                let file = OpenOptions::new().write(true).create_new(true).mode(0o400).open(&path)?;
+                Ok(Self { file, spare: Some(path) })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// It gets its first name here at once, so that whether it can be linked is known before it is read.
+    fn link_to(folder: &Path, spare: &str, source: &File) -> rustix::io::Result<Self> {
+        let path = folder.join(format!("{spare}.tmp"));
+        let file = source.try_clone().map_err(|_| Errno::MFILE)?;
+        linkat(CWD, descriptor(source).as_str(), CWD, &path, AtFlags::SYMLINK_FOLLOW)?;
+        let linked = Self { file, spare: Some(path) };
+        let mode = Mode::from_raw_mode(fstat(source)?.st_mode);
+        fchmod(source, mode - (Mode::WUSR | Mode::WGRP | Mode::WOTH))?;
+        Ok(linked)
+    }
+}
+
+/// The name under which the system has an open file.
+fn descriptor(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
+}
+
 impl NewFile for DiskFile {
     fn append(&mut self, data: &[Bytes]) -> io::Result<()> {
         let mut rest: Vec<Bytes> = data.iter().filter(|piece| !piece.is_empty()).cloned().collect();
@@ -154,10 +217,7 @@ impl NewFile for DiskFile {
     fn link(&mut self, path: &Path) -> io::Result<()> {
         match self.spare.take() {
             Some(spare) => fs::rename(spare, path),
-            None => {
-                let descriptor = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-                Ok(linkat(CWD, descriptor.as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW)?)
-            }
+            None => Ok(linkat(CWD, descriptor(&self.file).as_str(), CWD, path, AtFlags::SYMLINK_FOLLOW)?),
         }
     }
 }
@@ -186,6 +246,9 @@ mod tests {
         file.link(&folder.join("named")).expect("linked");
         assert_eq!(fs::read(folder.join("named")).expect("readable"), pieces.concat());
         drop(Disk.create(&folder, "other").expect("a file"));
+        let source = File::open(folder.join("named")).expect("readable");
+        drop(Disk.adopt(&folder, "other", &source, Adoption::Link).expect("linked").expect("possible"));
+        drop(Disk.adopt(&folder, "other", &source, Adoption::Clone).expect("cloned or not"));
         assert_eq!(Disk.names(&folder).expect("names"), ["named"]);
         fs::remove_dir_all(folder).expect("removed");
     }

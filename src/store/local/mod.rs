@@ -27,6 +27,7 @@ mod record;
 mod scrub;
 #[cfg(test)]
 mod tests;
+mod tree;
 mod versions;
 mod visit;
 
@@ -45,13 +46,14 @@ pub use expire::Walk;
 pub use layout::OpenError;
 pub use multipart::{COMPLETED_BYTES_MAX, PART_BYTES_MIN};
 pub use scrub::{Scrub, Scrubbed};
+pub use tree::{Export, Exported, Imported, Outcome, Refused, Tree, TreeError};
 pub use visit::{Step, Visitor};
 
 use blob::{NewBlob, Pins};
 use commit::{Committer, Notice};
 use index::Index;
 use layout::Layout;
-use medium::{Disk, Medium};
+use medium::{Adoption, Disk, Medium};
 
 use super::{Error, State};
 use crate::metrics::Histogram;
@@ -175,6 +177,18 @@ impl Store {
     pub fn blob_writer(&self) -> Result<Writer, Error> {
         let blob = NewBlob::create(&self.engine.layout, self.engine.medium.as_ref())?;
         Ok(Writer::blob(blob))
+    }
+
+    /// A writer of a body that is a whole file of `length` bytes and is not copied: it shares the file's blocks, or is
+    /// the file itself, as `adoption` has it. `None` where that cannot be had.
+    fn adopting_writer(
+        &self,
+        source: &File,
+        length: u64,
+        adoption: Adoption,
+    ) -> Result<Option<Writer>, Error> {
+        let blob = NewBlob::adopt(&self.engine.layout, self.engine.medium.as_ref(), source, adoption)?;
+        Ok(blob.map(|blob| Writer::adopted(blob, length)))
     }
 
     /// A reader of `length` bytes from `offset` of a body.

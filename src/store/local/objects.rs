@@ -60,7 +60,7 @@ impl Store {
     }
 
     /// Whether a body from the index is what was stored. With a CRC that costs next to nothing.
-    fn check_inline(record: &ObjectRecord, body: &[u8]) -> Result<(), Error> {
+    pub(super) fn check_inline(record: &ObjectRecord, body: &[u8]) -> Result<(), Error> {
         let checksum = record.head.object_checksum().map(|checksum| checksum.value);
         match checksum.filter(|checksum| checksum.algorithm().combines()) {
             Some(stored) if Checksum::of(stored.algorithm(), body) != stored => Err(Error::Damaged),

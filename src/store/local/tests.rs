@@ -2,6 +2,7 @@
 
 mod expire;
 mod scale;
+mod tree;
 mod versions;
 
 use std::collections::BTreeSet;
@@ -502,6 +503,7 @@ async fn an_examination_finds_damage_and_mends_what_is_safe() {
     let orphan = place.folder.join("blobs/00/00112233445566778899aabbccddeeff");
     fs::write(&orphan, b"orphan").expect("written");
     fs::remove_file(&files[0]).expect("removed");
+    fs::remove_file(&files[1]).expect("removed");
     fs::write(&files[1], b"short").expect("written");
     {
         let (layout, _lock) = Layout::open(&place.folder).expect("opens");
