@@ -2,8 +2,10 @@
 
 mod backup;
 mod credentials;
+mod export;
 mod fsck;
 mod healthcheck;
+mod import;
 mod log;
 mod progress;
 mod scrub;
@@ -16,6 +18,8 @@ use std::process::ExitCode;
 
 use clap::error::ErrorKind as ClapError;
 use clap::{Parser, Subcommand};
+
+use crate::s3::name::BucketName;
 
 /// A self-hosted S3 endpoint that takes presigned URLs seriously.
 #[derive(Debug, Parser)]
@@ -37,6 +41,10 @@ enum Command {
     Scrub(scrub::Arguments),
     /// Copy a store, while it is served or not, into a directory that can be served
     Backup(backup::Arguments),
+    /// Lay the objects of a bucket out as plain files, while the store is served or not
+    Export(export::Arguments),
+    /// Take a tree of files into a bucket of a store that is not being served
+    Import(import::Arguments),
     /// Ask a server whether it is up; the exit status says so
     Healthcheck(healthcheck::Arguments),
 }
@@ -53,6 +61,8 @@ pub fn run() -> ExitCode {
         Command::Fsck(arguments) => fsck::run(&arguments),
         Command::Scrub(arguments) => scrub::run(&arguments),
         Command::Backup(arguments) => backup::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Healthcheck(arguments) => healthcheck::run(&arguments),
     };
     match outcome {
@@ -99,6 +109,11 @@ fn say(text: &dyn Display) -> Result<(), Failure> {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
         other => Ok(other?),
     }
+}
+
+/// The bucket of an argument.
+fn bucket_name(text: &str) -> Result<BucketName, Failure> {
+    BucketName::parse(text).ok_or_else(|| format!("no bucket can have the name {text:?}").into())
 }
 
 /// Why a command failed: one line.

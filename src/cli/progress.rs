@@ -15,9 +15,14 @@ pub(super) struct Progress {
 }
 
 impl Progress {
+    /// Whether somebody sees it; if not, finding out how much there is to do may be left out.
+    pub(super) fn is_seen() -> bool {
+        std::io::stderr().is_terminal()
+    }
+
     /// A bar of this many bytes. Without a terminal on standard error nothing is drawn.
     pub(super) fn new(total: u64, rate: Option<u64>) -> Self {
-        let target = match std::io::stderr().is_terminal() {
+        let target = match Self::is_seen() {
             true => ProgressDrawTarget::stderr(),
             false => ProgressDrawTarget::hidden(),
         };

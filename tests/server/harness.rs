@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,6 +16,8 @@ const START_TIME_MAX: Duration = Duration::from_secs(30);
 /// A running server. It ends with this process, however this process ends: see [`start`].
 pub struct Server {
     pub address: SocketAddr,
+    /// The directory of its store.
+    pub data: PathBuf,
     _watch: Child,
 }
 
@@ -33,10 +35,20 @@ pub fn server() -> &'static Server {
 /// A shell stands between: it waits for the end of its standard input, which comes when this process is gone,
 /// panicked or killed, and then ends the server and removes its directory. Statics are never dropped.
 pub fn start(name: &str, arguments: &[&str]) -> Server {
-    let run = format!("{name}-{}", std::process::id());
-    let base = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("server").join(&run);
+    let base = folder(name);
     let _ = fs::remove_dir_all(&base);
     fs::create_dir_all(&base).expect("a directory");
+    start_in(&base, name, arguments)
+}
+
+/// The folder of a server, in which its store is `data`.
+pub fn folder(name: &str) -> PathBuf {
+    let run = format!("{name}-{}", std::process::id());
+    PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("server").join(run)
+}
+
+/// The same in a folder that may hold a store.
+pub fn start_in(base: &Path, name: &str, arguments: &[&str]) -> Server {
     let ready = base.join("ready");
     let script = r#"
         trap '' INT
@@ -48,7 +60,7 @@ pub fn start(name: &str, arguments: &[&str]) -> Server {
     let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("server-{name}.log"));
     let watch = Command::new("sh")
         .args(["-c", script, "sh"])
-        .args([&base, &log])
+        .args([base, &log])
         .args([env!("CARGO_BIN_EXE_presigned"), "serve"])
         .arg(base.join("data"))
         .args(["--listen", "127.0.0.1:0", "--ready-file"])
@@ -71,7 +83,7 @@ pub fn start(name: &str, arguments: &[&str]) -> Server {
     };
     let url = urls.lines().next().expect("one URL a line");
     let address = url.strip_prefix("http://").expect("plain HTTP").parse().expect("an address");
-    Server { address, _watch: watch }
+    Server { address, data: base.join("data"), _watch: watch }
 }
 
 /// A path in the shared bucket that no other test uses.

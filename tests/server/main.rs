@@ -30,6 +30,7 @@ mod settings;
 mod signed_headers;
 mod tags;
 mod target;
+mod trees;
 mod v2;
 mod version_lists;
 mod versions;
