@@ -19,6 +19,7 @@ mod expire;
 mod first;
 mod index;
 mod layout;
+mod list;
 mod medium;
 mod multipart;
 mod objects;

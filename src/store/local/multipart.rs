@@ -5,7 +5,8 @@ use fast_md5::Md5;
 use super::Store;
 use super::blob::{NewContent, Pinned, Received};
 use super::index::{Row, Transaction, object_key, parse_upload_key, part_key, prefixed, upload_key};
-use super::objects::{Rows, written};
+use super::list::Rows;
+use super::objects::written;
 use super::record::{
     Head, ObjectRecord, PartRecord, Segment, StoredBody, StoredChecksum, StoredPart, UploadRecord, decode,
     encode, slice,
