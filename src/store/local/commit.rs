@@ -197,9 +197,6 @@ impl Worker {
         for answer in answers {
             answer(failure.clone());
         }
-        if let Err(error) = self.index.make_room() {
-            tracing::debug!(%error, "the index has no room in front of it");
-        }
     }
 
     /// Gives every blob of the batch its incoming name, and makes those names durable with one sync.

@@ -19,7 +19,6 @@
 
 use std::collections::HashMap;
 use std::ops::Bound;
-use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 
 use heed::types::Bytes as Raw;
@@ -34,11 +33,6 @@ use crate::store::Error;
 
 /// Address space for the index; disk space is used as it grows.
 const MAP_BYTES: usize = 1 << 40;
-/// An index below this size grows as LMDB makes it grow.
-const ROOM_USED_MIN: u64 = 1024 * 1024;
-/// Room made at once in front of an index that grows: an eighth of its size, but no more than this.
-const ROOM_BYTES_MAX: u64 = 8 * 1024 * 1024;
-
 /// Most threads that read at once: the workers and the blocking threads of the runtime.
 const READERS_MAX: u32 = 2048;
 
@@ -118,34 +112,6 @@ impl Index {
         let copy = self.environment.copy_to_path(folder.join("data.mdb"), CompactionOption::Enabled)?;
         copy.sync_all()?;
         Ok(std::fs::File::open(folder)?.sync_all()?)
-    }
-
-    /// Makes room for an index that has nearly used up its file, by writing zeros behind its end.
-    ///
-    /// A sync of pages that lie within a file is a write and a flush; one of pages that make it longer waits for the
-    /// file system's journal as well, which took nearly twice as long where this was measured. What goes wrong here
-    /// only makes it slow.
-    pub(super) fn make_room(&self) -> Result<(), Error> {
-        let page = self.environment.stat().page_size;
-        let used = |index: &Self| {
-            u64::try_from(index.environment.info().last_page_number + 1)
-                .unwrap_or(u64::MAX)
-                .saturating_mul(u64::from(page))
-        };
-        let room = (used(self) / 8).min(ROOM_BYTES_MAX);
-        let lacks_room = |index: &Self| Ok::<_, Error>(index.bytes()?.saturating_sub(used(index)) < room / 2);
-        if used(self) < ROOM_USED_MIN || !lacks_room(self)? {
-            return Ok(());
-        }
-        // While this is held nobody writes: what is behind the end of the file is nobody's.
-        let _held = self.environment.write_txn()?;
-        if lacks_room(self)? {
-            let file =
-                std::fs::OpenOptions::new().write(true).open(self.environment.path().join("data.mdb"))?;
-            let zeros = vec![0; usize::try_from(room).unwrap_or_default()];
-            file.write_all_at(&zeros, file.metadata()?.len())?;
-        }
-        Ok(())
     }
 
     /// Size of its file.
