@@ -1,5 +1,6 @@
 //! Sockets, TLS and hyper: one accept loop, its limits and its end.
 
+mod direct;
 mod stall;
 mod tls;
 
@@ -21,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use direct::Direct;
 use stall::Stalling;
 
 use crate::admin;
@@ -186,7 +188,7 @@ impl Connections {
             let tls = self.tls.clone();
             tokio::spawn(async move {
                 match tls {
-                    None => connection(stream, peer, context, watcher).await,
+                    None => connection(Direct(stream), peer, context, watcher).await,
                     Some(tls) => encrypted(tls, stream, peer, context, watcher).await,
                 }
                 drop(slot);

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub use local::{
     Backup, BackupError, BlobReader, COMPLETED_BYTES_MAX, Export, Exported, Flush, Imported, OpenError,
     Outcome, PART_BYTES_MIN, Pinned, Problem, Received, Refused, Report, Scrub, Scrubbed, Setting, Settings,
-    Step, Store, Tree, TreeError, Visitor, Walk, Writer,
+    Step, Store, Tree, TreeError, Visitor, Walk, Writer, file_behind,
 };
 
 use crate::clock::Timestamp;

@@ -12,6 +12,7 @@ use memmap2::{Advice, MmapOptions};
 use super::layout::{BlobId, Layout};
 use super::medium::{Adoption, Medium, NewFile, Syncer};
 use super::record::{Segment, slice};
+use super::window::show;
 use crate::auth::BodyProof;
 use crate::store::Error;
 
@@ -219,7 +220,7 @@ pub struct BlobReader {
     _pinned: Pinned,
     segments: std::vec::IntoIter<Segment>,
     /// The segment being read: its file, and what is left of it.
-    current: Option<(File, Segment)>,
+    current: Option<(Arc<File>, Segment)>,
 }
 
 impl BlobReader {
@@ -264,18 +265,18 @@ impl BlobReader {
     }
 
     /// Opens the blob of a segment, if it is long enough.
-    fn open(&self, segment: &Segment) -> io::Result<File> {
+    fn open(&self, segment: &Segment) -> io::Result<Arc<File>> {
         let blob = segment.blob();
         let file = self.layout.open_blob(self.medium.as_ref(), blob)?;
         // A mapping beyond the end of a file is a trap, so the length is checked before anything is mapped.
         if file.metadata()?.len() < segment.offset + segment.length {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("blob {blob} is too short")));
         }
-        Ok(file)
+        Ok(Arc::new(file))
     }
 }
 
-fn read_window(file: &File, offset: u64, length: u64) -> io::Result<Bytes> {
+pub(super) fn read_window(file: &Arc<File>, offset: u64, length: u64) -> io::Result<Bytes> {
     let bytes = usize::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
     if length <= COPY_BYTES_MAX {
         let mut buffer = vec![0; bytes];
@@ -289,7 +290,7 @@ fn read_window(file: &File, offset: u64, length: u64) -> io::Result<Bytes> {
     // ever unlinked, which keeps mapped pages alive; the store's lock keeps other instances away. A file outside that
     // an export or an import made another name of a blob is read-only, and whoever asked for it was told never to
     // change it. The window lies within the file, whose length `open` has checked.
-    let mapping = unsafe { options.map(file)? };
+    let mapping = unsafe { options.map(file.as_ref())? };
     // Reads the window in here, on a blocking thread, so that no worker waits for the disk and a broken one is
     // an error instead of a trap.
     match mapping.advise(Advice::PopulateRead) {
@@ -297,5 +298,5 @@ fn read_window(file: &File, offset: u64, length: u64) -> io::Result<Bytes> {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
         other => other?,
     }
-    Ok(Bytes::from_owner(mapping))
+    Ok(show(mapping, Arc::clone(file), offset))
 }

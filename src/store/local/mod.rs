@@ -31,6 +31,7 @@ mod tests;
 mod tree;
 mod versions;
 mod visit;
+mod window;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -49,6 +50,7 @@ pub use multipart::{COMPLETED_BYTES_MAX, PART_BYTES_MIN};
 pub use scrub::{Scrub, Scrubbed};
 pub use tree::{Export, Exported, Imported, Outcome, Refused, Tree, TreeError};
 pub use visit::{Step, Visitor};
+pub use window::file_behind;
 
 use blob::{NewBlob, Pins};
 use commit::{Committer, Notice};
