@@ -7,7 +7,8 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
-use memmap2::{Advice, MmapOptions};
+use memmap2::{Advice, Mmap, MmapOptions};
+use rustix::param::page_size;
 
 use super::layout::{BlobId, Layout};
 use super::medium::{Adoption, Medium, NewFile, Syncer};
@@ -292,11 +293,28 @@ pub(super) fn read_window(file: &Arc<File>, offset: u64, length: u64) -> io::Res
     // change it. The window lies within the file, whose length `open` has checked.
     let mapping = unsafe { options.map(file.as_ref())? };
     // Reads the window in here, on a blocking thread, so that no worker waits for the disk and a broken one is
-    // an error instead of a trap.
-    match mapping.advise(Advice::PopulateRead) {
-        // Before Linux 5.14 there is no such advice: pages then come as they are touched.
-        Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
-        other => other?,
+    // an error instead of a trap. What is in memory already is only looked up: most often nobody touches it, since
+    // the file is sent in its place.
+    if !is_resident(&mapping) {
+        match mapping.advise(Advice::PopulateRead) {
+            // Before Linux 5.14 there is no such advice: pages then come as they are touched.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {}
+            other => other?,
+        }
     }
     Ok(show(mapping, Arc::clone(file), offset))
+}
+
+/// Whether all pages of a mapping are in memory.
+fn is_resident(mapping: &Mmap) -> bool {
+    let mut pages = vec![0_u8; mapping.len().div_ceil(page_size()) + 1];
+    // The system wants the begin of a page; a mapping may begin within one.
+    let before = mapping.as_ptr().addr() % page_size();
+    let start = mapping.as_ptr().wrapping_sub(before).cast_mut().cast();
+    #[expect(unsafe_code, reason = "there is no other way to ask for this")]
+    // SAFETY: `mincore` reads no memory. It looks at `before + len` bytes from the begin of a page, all of which the
+    // mapping covers, and writes a byte for each of their pages into `pages`, which has one more than that.
+    let asked = unsafe { libc::mincore(start, before + mapping.len(), pages.as_mut_ptr()) };
+    let count = (before + mapping.len()).div_ceil(page_size());
+    asked == 0 && pages.iter().take(count).all(|page| page & 1 == 1)
 }
