@@ -38,6 +38,8 @@
 //! | --- | --- | --- |
 //! | target and headers of a request | 32 KiB | [`s3::request::HEAD_BYTES_MAX`] |
 //! | key | 1,024 bytes | [`s3::name::KEY_BYTES_MAX`] |
+//! | tags of an object, of a bucket | 10, 50 | [`s3::tagging`] |
+//! | lifecycle rules of a bucket | 1,000 | [`s3::lifecycle::RULES_MAX`] |
 //! | user metadata | 2 KiB | [`s3::metadata::USER_METADATA_BYTES_MAX`] |
 //! | body of one PUT | 5 GiB | [`auth::OBJECT_BYTES_MAX`] |
 //! | parts of an upload, size of all but the last | 10,000, 5 MiB | [`s3::name::PART_NUMBER_MAX`], `store::PART_BYTES_MIN` |

@@ -39,6 +39,8 @@ pub struct Settings {
     pub scheme: &'static str,
     /// How long a body may stand still before the request is given up.
     pub body_stall_max: Duration,
+    /// Largest window of a download, in bytes; two of them are in memory for each.
+    pub window_bytes_max: u64,
     /// What who asks for the metrics must know; without one there are none.
     pub metrics_token: Option<String>,
 }
@@ -221,9 +223,14 @@ impl Body {
     ///
     /// # Errors
     /// The store's.
-    pub(super) async fn blobs(mut reader: BlobReader, length: u64) -> Result<Self, store::Error> {
+    pub(super) async fn blobs(
+        mut reader: BlobReader,
+        length: u64,
+        window_bytes_max: u64,
+    ) -> Result<Self, store::Error> {
+        let first = WINDOW_BYTES_FIRST.min(window_bytes_max);
         let read = tokio::task::spawn_blocking(move || {
-            let window = reader.next_window_of(WINDOW_BYTES_FIRST);
+            let window = reader.next_window_of(first);
             (reader, window)
         });
         let (reader, window) = read.await.map_err(io::Error::other)?;
@@ -232,7 +239,8 @@ impl Body {
             next: Next::Idle(Some(reader)),
             window,
             left: length,
-            bytes: WINDOW_BYTES_FIRST,
+            bytes: first,
+            bytes_max: window_bytes_max,
             since: Instant::now(),
         };
         Ok(Self { source: Source::Blobs(Box::new(windows)), entry: None })
@@ -244,9 +252,8 @@ const FRAME_BYTES_MAX: usize = 1024 * 1024;
 
 /// The first window of a body, so that its first byte leaves soon.
 const WINDOW_BYTES_FIRST: u64 = 1024 * 1024;
-/// The smallest and the largest of the others. Two of them are in memory for each download.
-const WINDOW_BYTES_MIN: u64 = 256 * 1024;
-const WINDOW_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// The smallest of the others; two of them are in memory for each download.
+pub const WINDOW_BYTES_MIN: u64 = 256 * 1024;
 /// A window that is sent sooner than this is followed by a larger one, so that the hops to other threads cost
 /// nothing; one that takes four times as long by a smaller one, so that slow downloads hold little memory.
 const WINDOW_TIME: Duration = Duration::from_millis(20);
@@ -257,8 +264,9 @@ struct Windows {
     next: Next,
     window: Bytes,
     left: u64,
-    /// Size of the next window, and when the present one came.
+    /// Size of the next window, and of the largest; when the present one came.
     bytes: u64,
+    bytes_max: u64,
     since: Instant,
 }
 
@@ -291,7 +299,7 @@ impl Windows {
         let took = now.duration_since(self.since);
         self.since = now;
         self.bytes = match took {
-            took if took < WINDOW_TIME => (self.bytes * 2).min(WINDOW_BYTES_MAX),
+            took if took < WINDOW_TIME => (self.bytes * 2).min(self.bytes_max),
             took if took > WINDOW_TIME * 4 => (self.bytes / 2).max(WINDOW_BYTES_MIN),
             _ => self.bytes,
         };

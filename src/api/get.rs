@@ -66,7 +66,9 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Reply, Error> {
         (false, Content::Blobs(_)) if span.length == 0 => Body::empty(),
         (false, Content::Blobs(body)) => {
             let reader = call.store().reader(body, span.offset, span.length);
-            Body::blobs(reader, span.length).await.map_err(|error| of_store(error, request))?
+            Body::blobs(reader, span.length, call.context.settings.window_bytes_max)
+                .await
+                .map_err(|error| of_store(error, request))?
         }
     };
     let mut reply = Reply::new(body);

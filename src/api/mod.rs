@@ -26,7 +26,7 @@ use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Method, Version};
 use hyper::body::Incoming;
 
-pub use exchange::{Body, Context, Reply, Settings};
+pub use exchange::{Body, Context, Reply, Settings, WINDOW_BYTES_MIN};
 pub use id::RequestId;
 pub use lifecycle::apply_lifecycles;
 pub use measure::{Requests, metrics};

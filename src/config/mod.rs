@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::api::WINDOW_BYTES_MIN;
 use crate::auth::{self, RegionRule};
 use crate::s3::name::BucketName;
 use crate::server::TlsFiles;
@@ -21,6 +22,8 @@ const REGION_ANY: &str = "any";
 /// How long a body may stand still.
 pub const BODY_STALL_MAX: Duration = Duration::from_secs(60);
 
+/// Largest window of a download.
+const WINDOW_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// How often lifecycle rules are applied.
 pub const LIFECYCLE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 
@@ -47,6 +50,8 @@ pub struct Config {
     pub log_format: Option<LogFormat>,
     /// Bodies up to this many bytes are kept in the index.
     pub inline_bytes_max: Option<u64>,
+    /// Largest window of a download, like `8MiB`.
+    pub window_max: Option<String>,
     /// What who asks for the metrics must know; without one there are none.
     pub metrics_token: Option<String>,
     /// How often lifecycle rules are applied, like `1h`.
@@ -145,6 +150,7 @@ impl Config {
             ready_file: self.ready_file.or(other.ready_file),
             log_format: self.log_format.or(other.log_format),
             inline_bytes_max: self.inline_bytes_max.or(other.inline_bytes_max),
+            window_max: self.window_max.or(other.window_max),
             metrics_token: self.metrics_token.or(other.metrics_token),
             lifecycle_interval: self.lifecycle_interval.or(other.lifecycle_interval),
             quotas: if self.quotas.is_empty() { other.quotas } else { self.quotas },
@@ -200,6 +206,18 @@ impl Config {
         }
         let inline_bytes_max = self.inline_bytes_max.unwrap_or(defaults.inline_bytes_max);
         Ok(store::Settings { inline_bytes_max, quotas, ..defaults })
+    }
+
+    /// Largest window of a download, in bytes.
+    ///
+    /// # Errors
+    /// That it is no size, or less than the smallest.
+    pub fn window_bytes_max(&self) -> Result<u64, Error> {
+        let bytes = self.window_max.as_deref().map_or(Ok(WINDOW_BYTES_MAX), parse_bytes)?;
+        match bytes {
+            bytes if bytes >= WINDOW_BYTES_MIN => Ok(bytes),
+            _ => Err(Error(format!("window_max is at least {WINDOW_BYTES_MIN} bytes"))),
+        }
     }
 
     /// How often lifecycle rules are applied.
@@ -332,6 +350,7 @@ mod tests {
         let example: Config = toml::from_str(include_str!("../../deploy/presigned.toml")).expect("valid");
         assert_eq!(example.store().expect("valid"), Config::default().store().expect("valid"));
         assert_eq!(example.auth().expect("valid"), Config::default().auth().expect("valid"));
+        assert_eq!(example.window_bytes_max().expect("valid"), WINDOW_BYTES_MAX);
         assert_eq!(example.lifecycle_interval().expect("valid"), LIFECYCLE_INTERVAL);
         assert_eq!(example.listen, [LISTEN_DEFAULT]);
         assert_eq!(example.log_format, Some(LogFormat::default()));
