@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use super::conditions::named_version;
 use super::id::{RequestId, host_id};
 use super::journal::Entry;
+use super::lifecycle::Lifecycles;
 use super::measure::Requests;
 use crate::auth::{self, Keyring, User};
 use crate::clock::{Clock, Timestamp};
@@ -64,6 +65,7 @@ pub struct Context {
     pub clock: Clock,
     pub settings: Settings,
     pub requests: Arc<Requests>,
+    pub lifecycles: Lifecycles,
 }
 
 impl Context {

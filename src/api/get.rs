@@ -56,7 +56,7 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Reply, Error> {
     let mut headers = HeaderMap::with_capacity(HEADERS_USUAL);
     describe(&mut headers, call, &object, selected);
     if name.version.is_none() {
-        add_expiration(&mut headers, call, object.size, &object.tags, object.modified)?;
+        add_expiration(&mut headers, call, object.size, &object.tags, object.modified);
     }
     headers.insert(CONTENT_LENGTH, HeaderValue::from(span.length));
     headers.extend(overrides);

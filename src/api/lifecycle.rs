@@ -1,6 +1,7 @@
 //! Lifecycle: the configuration of a bucket, what answers say of it, and the work that comes of it.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -36,8 +37,10 @@ pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html>
 pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     let document = receive_document(call, body, BodyKind::Document { digest_required: true }).await?;
-    let lifecycle = Lifecycle::parse(&document)?;
-    set(call, Some(lifecycle.document())).await?;
+    let document = Lifecycle::parse(&document)?.document();
+    // What is kept must be readable again.
+    Lifecycle::parse(document.as_bytes())?;
+    set(call, Some(document)).await?;
     Ok(Reply::new(Body::empty()))
 }
 
@@ -59,26 +62,56 @@ pub(super) fn add_expiration(
     size: u64,
     tags: &Tags,
     modified: Timestamp,
-) -> Result<(), Error> {
+) {
     if !call.owned.is_some_and(|bucket| bucket.has_lifecycle) {
-        return Ok(());
+        return;
     }
-    let rules = rules(call.store(), call.bucket()).map_err(|error| of_store(error, call.request()))?;
+    let rules = match call.context.lifecycles.rules(call.store(), call.bucket()) {
+        Ok((_, rules)) => rules,
+        // What was asked for is done, whether or not it can be said when it ends.
+        Err(error) => {
+            tracing::error!(bucket = %call.bucket(), %error, "the lifecycle cannot be read");
+            return;
+        }
+    };
     let candidate = Candidate { key: call.key().as_str(), size, tags };
     let value = rules.expiry(candidate, modified).and_then(|(date, rule)| {
         let rule = encode(rule, Slash::Escape);
         HeaderValue::try_from(format!("expiry-date=\"{}\", rule-id=\"{rule}\"", date.http_date())).ok()
     });
     headers.extend(value.map(|value| (HeaderName::from_static("x-amz-expiration"), value)));
-    Ok(())
 }
 
-fn rules(store: &Store, bucket: &BucketName) -> Result<Lifecycle, store::Error> {
-    let Some(document) = store.setting(bucket, Setting::Lifecycle)? else {
-        return Ok(Lifecycle::default());
-    };
-    let broken = |error| store::Error::Index(format!("the lifecycle of {bucket} cannot be read: {error}"));
-    Lifecycle::parse(document.as_bytes()).map_err(broken)
+/// Most buckets whose rules are kept parsed.
+const PARSED_MAX: usize = 128;
+
+/// Rules of buckets, parsed, each beside its document: they are asked for with every object.
+#[derive(Debug, Default)]
+pub struct Lifecycles(Mutex<HashMap<BucketName, Parsed>>);
+
+type Parsed = (String, Arc<Lifecycle>);
+
+impl Lifecycles {
+    /// The rules of a bucket as they are now, and the document they are from.
+    fn rules(&self, store: &Store, bucket: &BucketName) -> Result<Parsed, store::Error> {
+        let document = store.setting(bucket, Setting::Lifecycle)?.unwrap_or_default();
+        let mut parsed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((of, rules)) = parsed.get(bucket).filter(|(of, _)| *of == document) {
+            return Ok((of.clone(), Arc::clone(rules)));
+        }
+        let broken =
+            |error| store::Error::Index(format!("the lifecycle of {bucket} cannot be read: {error}"));
+        let rules = match document.as_str() {
+            "" => Lifecycle::default(),
+            document => Lifecycle::parse(document.as_bytes()).map_err(broken)?,
+        };
+        if parsed.len() >= PARSED_MAX {
+            parsed.clear();
+        }
+        let rules = Arc::new(rules);
+        parsed.insert(bucket.clone(), (document.clone(), Arc::clone(&rules)));
+        Ok((document, rules))
+    }
 }
 
 /// Applies the rules of all buckets, again and again, until it is dropped. What fails is tried again the next time.
@@ -110,7 +143,7 @@ pub async fn apply_lifecycles(context: Arc<Context>, interval: Duration) {
 
 /// Applies the rules of a bucket: how many versions and uploads were removed.
 async fn apply(context: &Arc<Context>, name: &BucketName) -> Result<(usize, usize), store::Error> {
-    let rules = Arc::new(rules(&context.store, name)?);
+    let (document, rules) = context.lifecycles.rules(&context.store, name)?;
     let now = context.clock.now();
     let mut counts = (0, 0);
     for prefix in rules.prefixes() {
@@ -120,7 +153,13 @@ async fn apply(context: &Arc<Context>, name: &BucketName) -> Result<(usize, usiz
             let found = blocking(move || store.expired(&bucket, &rules, at, now)).await;
             let (expired, next) = found.unwrap_or_else(|_| Err(panicked()))?;
             for batch in expired.chunks(BATCH_REMOVALS_MAX) {
-                counts.0 += context.store.remove_expired(name.clone(), batch.to_vec(), now).await?;
+                let removed =
+                    context.store.remove_expired(name.clone(), batch.to_vec(), document.clone(), now).await?;
+                match removed {
+                    Some(removed) => counts.0 += removed,
+                    // The rules are others by now; they have their turn the next time.
+                    None => return Ok(counts),
+                }
             }
             walk = next;
         }

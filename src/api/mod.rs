@@ -28,7 +28,7 @@ use hyper::body::Incoming;
 
 pub use exchange::{Body, Context, Reply, Settings, WINDOW_BYTES_MIN};
 pub use id::RequestId;
-pub use lifecycle::apply_lifecycles;
+pub use lifecycle::{Lifecycles, apply_lifecycles};
 pub use measure::{Requests, metrics};
 
 use crate::auth;

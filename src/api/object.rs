@@ -42,7 +42,7 @@ pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Err
     add_etag(reply.headers_mut(), &written.etag.quoted());
     // S3 shows a version here only if the write made a new one.
     add_version(reply.headers_mut(), written.version.filter(|version| *version != VersionId::NULL));
-    add_expiration(reply.headers_mut(), call, written.size, &tags, written.modified)?;
+    add_expiration(reply.headers_mut(), call, written.size, &tags, written.modified);
     if let Some(checksum) = &written.checksum {
         add_checksum(reply.headers_mut(), checksum);
     }

@@ -149,6 +149,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
             metrics_token: config.metrics_token.clone().filter(|token| !token.is_empty()),
         },
         requests: Arc::default(),
+        lifecycles: api::Lifecycles::default(),
     };
     make_buckets(&context, &buckets).await?;
     let stop = stop_signal()?;

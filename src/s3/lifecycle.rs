@@ -2,8 +2,11 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html>
 
+use std::collections::HashSet;
+
 use super::error::{Error, ErrorCode};
-use super::tagging::Tags;
+use super::name::KEY_BYTES_MAX;
+use super::tagging::{OBJECT_TAGS_MAX, Tags};
 use super::xml::{Element, Writer};
 use crate::clock::Timestamp;
 
@@ -12,6 +15,16 @@ pub const RULES_MAX: usize = 1000;
 /// Longest id of a rule, in characters.
 const ID_CHARACTERS_MAX: usize = 255;
 const DAY_SECONDS: i64 = 24 * 60 * 60;
+/// What a rule consists of.
+const ELEMENTS: [&str; 7] = [
+    "ID",
+    "Prefix",
+    "Filter",
+    "Status",
+    "Expiration",
+    "NoncurrentVersionExpiration",
+    "AbortIncompleteMultipartUpload",
+];
 
 /// The rules of a bucket.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,17 +116,16 @@ impl Lifecycle {
         if rules.is_empty() {
             return Err(malformed());
         }
-        for at in 0..rules.len() {
-            let (before, rest) = rules.split_at_mut(at);
-            let Some(rule) = rest.first_mut() else { break };
-            if rule.id.is_empty() {
-                let taken = |id: &String| before.iter().any(|other| other.id == *id);
-                rule.id = (at..).map(|n| format!("rule-{}", n + 1)).find(|id| !taken(id)).unwrap_or_default();
-            }
-            if before.iter().any(|other| other.id == rule.id) {
+        let mut ids = HashSet::new();
+        for rule in rules.iter().filter(|rule| !rule.id.is_empty()) {
+            if !ids.insert(rule.id.clone()) {
                 let message = "Rule ID must be unique. Found same ID for more than one rule";
                 return Err(Error::invalid_argument(message, "ID", &rule.id));
             }
+        }
+        let mut unused = (1..).map(|number| format!("rule-{number}")).filter(|id| !ids.contains(id));
+        for rule in rules.iter_mut().filter(|rule| rule.id.is_empty()) {
+            rule.id = unused.next().unwrap_or_default();
         }
         Ok(Self(rules))
     }
@@ -216,6 +228,12 @@ fn rule(element: &Element) -> Result<Rule, Error> {
         let message = "ID length should not exceed allowed limit of 255";
         return Err(Error::invalid_argument(message, "ID", id).at("lifecycle"));
     }
+    // An element that is not known may be meant to restrict what the rule removes.
+    if id.contains(char::is_control)
+        || element.children().iter().any(|child| !ELEMENTS.contains(&child.name()))
+    {
+        return Err(malformed());
+    }
     let enabled = match element.child("Status").map(str::trim) {
         Some("Enabled") => true,
         Some("Disabled") => false,
@@ -268,7 +286,10 @@ fn filter(element: &Element) -> Result<Filter, Error> {
             _ => return Err(malformed()),
         }
     }
-    filter.tags = Tags::from_entries(tags);
+    filter.tags = Tags::checked(tags, OBJECT_TAGS_MAX)?;
+    if filter.prefix.len() > KEY_BYTES_MAX || filter.prefix.contains('\0') {
+        return Err(malformed());
+    }
     match (filter.larger_than, filter.smaller_than) {
         (Some(larger), Some(smaller)) if smaller <= larger.saturating_add(1) => {
             Err(invalid("'ObjectSizeLessThan' has to be a value greater than 'ObjectSizeGreaterThan'."))
@@ -456,6 +477,8 @@ mod tests {
                 ErrorCode::NotImplemented,
             ),
             (twice, ErrorCode::InvalidArgument),
+            (rule(&format!("<ID>a\u{1}b</ID>{DAYS}")), ErrorCode::MalformedXML),
+            (rule(&format!("{DAYS}<Tag><Key>a</Key><Value>b</Value></Tag>")), ErrorCode::MalformedXML),
             (format!("<Rule>{DAYS}<Status>On</Status></Rule>"), ErrorCode::MalformedXML),
         ] {
             assert_eq!(parse(&rules).map_err(|error| error.code()), Err(code), "{rules}");
@@ -463,5 +486,7 @@ mod tests {
         let unnamed = parse(&rule(DAYS).repeat(2)).expect("valid");
         let ids: Vec<&str> = unnamed.rules().iter().map(|rule| rule.id.as_str()).collect();
         assert_eq!(ids, ["rule-1", "rule-2"]);
+        let mixed = parse(&(rule(DAYS) + &rule(&format!("<ID>rule-1</ID>{DAYS}")))).expect("valid");
+        assert_eq!(mixed.rules().first().map(|rule| rule.id.as_str()), Some("rule-2"));
     }
 }

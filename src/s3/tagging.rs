@@ -104,7 +104,7 @@ impl Tags {
         writer.finish()
     }
 
-    fn checked(tags: Vec<(String, String)>, tags_max: usize) -> Result<Self, Error> {
+    pub(super) fn checked(tags: Vec<(String, String)>, tags_max: usize) -> Result<Self, Error> {
         let invalid = |message: &'static str, key: &str| {
             ErrorCode::InvalidTag.says(message).with("TagKey", key).at("tagging")
         };

@@ -142,6 +142,8 @@ pub struct Expired {
     pub modified: Timestamp,
     /// Whether it is an object that was the current version: where versions are kept, a marker takes its place.
     pub is_current: bool,
+    /// Its tags, if rules asked for them.
+    pub tags: Option<Tags>,
 }
 
 /// How much a bucket holds: every version of its objects, and the parts of its uploads.

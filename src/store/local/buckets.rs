@@ -174,7 +174,7 @@ impl Transaction<'_> {
     }
 }
 
-fn setting_key(bucket: u32, setting: Setting) -> Vec<u8> {
+pub(super) fn setting_key(bucket: u32, setting: Setting) -> Vec<u8> {
     prefixed(bucket, setting.name())
 }
 

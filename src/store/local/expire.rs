@@ -1,6 +1,7 @@
 //! What lifecycle rules remove: found page by page, removed only if it is still what was found.
 
 use super::Store;
+use super::buckets::{Setting, setting_key};
 use super::index::{ReadTransaction, Transaction, object_key};
 use super::objects::has_versions;
 use super::record::ObjectRecord;
@@ -52,17 +53,20 @@ impl Store {
         let bucket = index.bucket(&transaction, name)?.id;
         let mut expired = Vec::new();
         for (text, entry) in page.entries {
-            if walk.after.as_ref().is_none_or(|(key, _)| *key != text) {
+            // A key begins with its latest version, and is shown from there once more if the page before ended with a
+            // version `null` that has been removed since.
+            if entry.is_latest || walk.after.as_ref().is_none_or(|(key, _)| *key != text) {
                 (walk.replaced, walk.newer) = (None, 0);
             }
             let key = ObjectKey::parse(&text).map_err(|_| Error::Index("a key is broken".to_owned()))?;
             let table_key = object_key(bucket, &key);
             let tags = match lifecycle.needs_tags() && entry.object.is_some() {
-                true => self.tags_of(&transaction, &table_key, entry.version)?,
-                false => Tags::default(),
+                true => Some(self.tags_of(&transaction, &table_key, entry.version)?),
+                false => None,
             };
+            let none = Tags::default();
             let size = entry.object.as_ref().map_or(0, |object| object.size);
-            let candidate = Candidate { key: &text, size, tags: &tags };
+            let candidate = Candidate { key: &text, size, tags: tags.as_ref().unwrap_or(&none) };
             let gone = match (&entry, walk.replaced) {
                 (ListedVersion { is_latest: true, object: Some(_), .. }, _) => {
                     lifecycle.expiry(candidate, entry.modified).is_some_and(|(date, _)| date <= now)
@@ -79,7 +83,8 @@ impl Store {
             walk.replaced = Some(entry.modified);
             walk.after = Some((text, entry.version));
             if gone {
-                expired.push(Expired { key, version: entry.version, modified: entry.modified, is_current });
+                let (version, modified) = (entry.version, entry.modified);
+                expired.push(Expired { key, version, modified, is_current, tags });
             }
         }
         Ok((expired, page.next.map(|_| walk)))
@@ -105,7 +110,8 @@ impl Store {
         Ok(versions.take(2).count() == 1 && self.index().objects.get(transaction, key)?.is_none())
     }
 
-    /// Removes what is still as it was found, and says how much that was.
+    /// Removes what is still as it was found, if the bucket's rules are still `rules`, and says how much that was;
+    /// `None` if the rules are others.
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`], and the index's.
@@ -113,10 +119,15 @@ impl Store {
         &self,
         name: BucketName,
         expired: Vec<Expired>,
+        rules: String,
         now: Timestamp,
-    ) -> Result<usize, Error> {
+    ) -> Result<Option<usize>, Error> {
         let change = move |transaction: &mut Transaction<'_>| {
             let bucket = transaction.bucket(&name)?;
+            let key = setting_key(bucket.id, Setting::Lifecycle);
+            if transaction.index.settings.get(&transaction.raw, &key)? != Some(rules.as_bytes()) {
+                return Ok(None);
+            }
             let mut removed = 0;
             for found in &expired {
                 let key = object_key(bucket.id, &found.key);
@@ -129,20 +140,26 @@ impl Store {
                 };
                 removed += 1;
             }
-            Ok(removed)
+            Ok(Some(removed))
         };
         self.committer().commit(None, change).await
     }
 }
 
 impl Transaction<'_> {
-    /// Whether a version is still there, unchanged, and still current if it was.
+    /// Whether a version is still there, unchanged, and still current if and only if it was.
     fn is_still(&self, key: &[u8], found: &Expired) -> Result<bool, Error> {
-        let named = if found.is_current { None } else { Some(found.version) };
-        let (version, modified) = match self.index.find(&self.raw, key, named) {
+        let current = self.index.objects.get(&self.raw, key)?.map(ObjectRecord::decode_head).transpose()?;
+        if current.is_some_and(|head| head.version() == found.version) != found.is_current {
+            return Ok(false);
+        }
+        let (version, modified) = match self.index.find(&self.raw, key, Some(found.version)) {
             Ok(value) => {
-                let head = ObjectRecord::decode_head(value)?;
-                (head.version(), head.modified())
+                let (record, _) = ObjectRecord::decode(value)?;
+                if found.tags.as_ref().is_some_and(|tags| tags.entries() != record.tags) {
+                    return Ok(false);
+                }
+                (record.head.version(), record.head.modified())
             }
             Err(Error::DeleteMarker { version, modified, named: true }) => (version, modified),
             Err(error) if error.is_failure() => return Err(error),

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::blob::Pins;
 use super::commit::{Committer, Notice};
@@ -19,6 +19,9 @@ use super::medium::Medium;
 const BATCH_BLOBS_MAX: usize = 1024;
 /// How long garbage is gathered, and pinned garbage left alone.
 const PAUSE: Duration = Duration::from_millis(500);
+
+/// How often the index lets go of snapshots of processes that were killed: each keeps it from using its pages again.
+const CLEAR_INTERVAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Reclaimer {
     pub index: Index,
@@ -36,22 +39,41 @@ impl Reclaimer {
 
     fn run(&self, notices: &Receiver<Notice>) {
         let mut waiting: Vec<BlobId> = Vec::new();
+        let mut cleared = Instant::now();
         loop {
-            let next = match waiting.is_empty() {
-                true => notices.recv().map_err(|_| RecvTimeoutError::Disconnected),
-                false => notices.recv_timeout(PAUSE),
-            };
-            match next {
-                Ok(Notice::Garbage(blobs)) => waiting.extend(blobs),
-                // What waits may wait for a visitor of the store, and that may have been killed.
-                Err(RecvTimeoutError::Timeout) => {
-                    if let Err(error) = self.index.clear_stale_readers() {
-                        tracing::warn!(%error, "readers that are gone cannot be cleared away");
-                    }
+            let pause = if waiting.is_empty() { CLEAR_INTERVAL } else { PAUSE };
+            let mut next = notices.recv_timeout(pause);
+            // All that has gathered at once: looking at what waits costs more the more it is.
+            loop {
+                match next {
+                    Ok(Notice::Garbage(blobs)) => waiting.extend(blobs),
+                    Err(RecvTimeoutError::Timeout) => break,
+                    // What is still pinned stays in the index for the next start.
+                    Ok(Notice::Stop) | Err(RecvTimeoutError::Disconnected) => return,
                 }
-                // What is still pinned stays in the index for the next start.
-                Ok(Notice::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                next = notices.try_recv().map_err(|error| match error {
+                    TryRecvError::Empty => RecvTimeoutError::Timeout,
+                    TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+                });
             }
+            if cleared.elapsed() >= CLEAR_INTERVAL {
+                cleared = Instant::now();
+                if let Err(error) = self.index.clear_stale_readers() {
+                    tracing::warn!(%error, "readers that are gone cannot be cleared away");
+                }
+            }
+            if waiting.is_empty() {
+                continue;
+            }
+            let _unheld = match self.layout.unheld() {
+                Ok(Some(unheld)) => unheld,
+                // Somebody reads the store beside us, as a backup does.
+                Ok(None) => continue,
+                Err(error) => {
+                    tracing::warn!(%error, "blobs cannot be removed yet");
+                    continue;
+                }
+            };
             let (pinned, free): (Vec<_>, Vec<_>) = waiting.drain(..).partition(|blob| self.pins.holds(*blob));
             waiting = pinned;
             for batch in free.chunks(BATCH_BLOBS_MAX) {
@@ -62,15 +84,6 @@ impl Reclaimer {
 
     /// Removes files, makes that durable, strikes them off; gives back what could not be removed.
     fn remove(&self, blobs: &[BlobId]) -> Vec<BlobId> {
-        let _unheld = match self.layout.unheld() {
-            Ok(Some(unheld)) => unheld,
-            // Somebody reads the store beside us, as a backup does.
-            Ok(None) => return blobs.to_vec(),
-            Err(error) => {
-                tracing::warn!(%error, "blobs cannot be removed yet");
-                return blobs.to_vec();
-            }
-        };
         let mut gone = Vec::with_capacity(blobs.len());
         let mut kept = Vec::new();
         let mut folders = BTreeSet::new();

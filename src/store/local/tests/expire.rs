@@ -30,7 +30,15 @@ fn expired(store: &Store, rules: &Lifecycle, days: i64) -> Vec<Expired> {
 
 async fn apply(store: &Store, rules: &Lifecycle, days: i64) -> usize {
     let found = expired(store, rules, days);
-    store.remove_expired(bucket(), found, now().plus_seconds(days * 86_400)).await.expect("removed")
+    remove(store, rules, found, days).await.expect("the rules hold")
+}
+
+/// Removes what was found, by rules that are the bucket's.
+async fn remove(store: &Store, rules: &Lifecycle, found: Vec<Expired>, days: i64) -> Option<usize> {
+    let document = rules.document();
+    store.set_setting(bucket(), Setting::Lifecycle, Some(document.clone())).await.expect("set");
+    let now = now().plus_seconds(days * 86_400);
+    store.remove_expired(bucket(), found, document, now).await.expect("carried out")
 }
 
 fn left(store: &Store) -> Vec<(String, Option<u64>)> {
@@ -108,7 +116,9 @@ async fn what_changed_meanwhile_stays() {
     let writer = store.inline_writer(6).expect("small");
     let later = now().plus_seconds(60);
     store.put_object(new_object("k"), received(writer, &body(1, 6)), later).await.expect("put");
-    assert_eq!(store.remove_expired(bucket(), found, later).await.expect("carried out"), 0);
+    assert_eq!(remove(store, &rules, found.clone(), 2).await, Some(0));
+    let other = "<LifecycleConfiguration/>".to_owned();
+    assert_eq!(store.remove_expired(bucket(), found, other, later).await.expect("carried out"), None);
     assert_eq!(read(store, "k"), Some(body(1, 6)));
     // A marker with nothing behind it goes; one with a version behind it does not.
     store.set_versioning(bucket(), Versioning::Enabled).await.expect("set");
@@ -118,4 +128,56 @@ async fn what_changed_meanwhile_stays() {
     ));
     assert_eq!(apply(store, &lone, 0).await, 1);
     assert_eq!(left(store), [("k".to_owned(), None), ("k".to_owned(), Some(6))]);
+}
+
+#[tokio::test]
+async fn pages_between_which_much_is_removed_keep_what_is_to_be_kept() {
+    let place = Place::new();
+    let store = place.store();
+    create(store).await;
+    // The first page ends with the version `null` of "k", which is removed before the second.
+    put(store, "k", &body(1, 1)).await;
+    store.set_versioning(bucket(), Versioning::Enabled).await.expect("set");
+    for size in 2..=5 {
+        put(store, "k", &body(1, size)).await;
+    }
+    for number in 0..995 {
+        put(store, &format!("a{number:04}"), &body(1, 1)).await;
+    }
+    put(store, "z", &body(1, 1)).await;
+    let rules = rules(&rule(
+        "<Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays><NewerNoncurrentVersions>3</NewerNoncurrentVersions></NoncurrentVersionExpiration>",
+    ));
+    let (mut walk, mut removed) = (Some(Walk::below("")), 0);
+    while let Some(at) = walk.take() {
+        let (found, next) =
+            store.expired(&bucket(), &rules, at, now().plus_seconds(10 * 86_400)).expect("found");
+        removed += remove(store, &rules, found, 10).await.expect("the rules hold");
+        walk = next;
+    }
+    assert_eq!(removed, 1);
+    let of_k: Vec<_> = left(store).into_iter().filter(|(key, _)| key == "k").map(|(_, size)| size).collect();
+    assert_eq!(of_k, [Some(5), Some(4), Some(3), Some(2)]);
+}
+
+#[tokio::test]
+async fn what_became_current_meanwhile_stays() {
+    let place = Place::new();
+    let store = place.store();
+    create(store).await;
+    store.set_versioning(bucket(), Versioning::Enabled).await.expect("set");
+    put(store, "k", &body(1, 5)).await;
+    delete(store, &["k"]).await;
+    let selection = Selection { limit: 1, ..Selection::default() };
+    let page = store.versions(&bucket(), &selection, None).expect("a page");
+    let version = page.entries.first().map(|(_, entry)| entry.version);
+    let rules = rules(&rule(
+        "<Filter/><NoncurrentVersionExpiration><NoncurrentDays>1</NoncurrentDays></NoncurrentVersionExpiration>",
+    ));
+    let found = expired(store, &rules, 10);
+    assert_eq!(found.len(), 1);
+    let undelete = Deletion { key: key("k"), version, condition: WriteCondition::None };
+    store.delete_object(bucket(), undelete, now()).await.expect("undeleted");
+    assert_eq!(remove(store, &rules, found, 10).await, Some(0));
+    assert_eq!(read(store, "k"), Some(body(1, 5)));
 }
