@@ -57,9 +57,15 @@ impl AsyncRead for Direct {
 impl AsyncWrite for Direct {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let behind = if data.len() < DIRECT_BYTES_MIN { None } else { file_behind(data) };
-        match behind {
-            Some((file, offset)) => self.poll_send(task, &file, offset, data.len()),
-            None => Pin::new(&mut self.0).poll_write(task, data),
+        let Some((file, offset)) = behind else {
+            return Pin::new(&mut self.0).poll_write(task, data);
+        };
+        match ready!(self.poll_send(task, &file, offset, data.len())) {
+            // There are file systems that cannot do this.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
+                Pin::new(&mut self.0).poll_write(task, data)
+            }
+            sent => Poll::Ready(sent),
         }
     }
 

@@ -431,6 +431,7 @@ pub(super) fn repair(
             match found {
                 0 => {
                     index.blobs.delete(&mut transaction.raw, &blob.0)?;
+                    index.damaged.delete(&mut transaction.raw, &blob.0)?;
                     index.garbage.put(&mut transaction.raw, &blob.0, &[])?;
                 }
                 &references => {
@@ -439,6 +440,8 @@ pub(super) fn repair(
                     let checksum = known.and_then(|known| known.checksum);
                     let value = encode(&BlobRecord { references, size: file.len(), checksum })?;
                     index.blobs.put(&mut transaction.raw, &blob.0, &value)?;
+                    // A count that was too low may have made it garbage.
+                    index.garbage.delete(&mut transaction.raw, &blob.0)?;
                 }
             }
         }

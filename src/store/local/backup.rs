@@ -53,10 +53,16 @@ impl Visitor {
         drop(index);
         let _ = fs::remove_file(fresh.join("lock.mdb"));
         File::open(&fresh)?.sync_all()?;
+        // Blobs that an interrupted backup brought may have their names and nothing more yet.
+        rustix::fs::syncfs(File::open(to)?).map_err(io::Error::from)?;
         renameat_with(CWD, &fresh, CWD, target.index(), RenameFlags::EXCHANGE).map_err(io::Error::from)?;
         File::open(to)?.sync_all()?;
+        target.write_format()?;
         remove_folder(&fresh)?;
-        remove_orphans(&target, &mut backup)?;
+        // Unless somebody reads the backup, as a scrub does; then the next one removes them.
+        if let Some(_unheld) = target.unheld()? {
+            remove_orphans(&target, &mut backup)?;
+        }
         Ok(backup)
     }
 

@@ -19,7 +19,10 @@ pub(super) fn recover(index: &Index, layout: &Layout, medium: &dyn Medium) -> Re
     let mut garbage = Vec::new();
     for entry in index.garbage.iter(&transaction)? {
         let (key, _) = entry?;
-        garbage.extend(key.try_into().ok().map(BlobId));
+        // What is counted is not removed, whatever else is said of it.
+        if index.blobs.get(&transaction, key)?.is_none() {
+            garbage.extend(key.try_into().ok().map(BlobId));
+        }
     }
     Ok(garbage)
 }
@@ -61,6 +64,8 @@ pub(super) fn upgrade(index: &Index, layout: &Layout) -> Result<(), Error> {
         return Ok(());
     }
     let mut transaction = index.write()?;
+    // An earlier attempt may have been cut off before the end, and an older program at work since.
+    index.usage.clear(&mut transaction.raw)?;
     for (bucket, usage) in used(index, &transaction.raw)? {
         index.usage.put(&mut transaction.raw, &bucket, &encode(&usage)?)?;
     }

@@ -25,7 +25,8 @@ const FORMAT: &str = "presigned store 2\n";
 /// The text of the format before it, which a start brings up to date.
 const FORMER_FORMAT: &str = "presigned store 1\n";
 /// What may stand in a directory that is to become a store.
-const OWN_NAMES: [&str; 9] = [
+const OWN_NAMES: [&str; 10] = [
+    "backup",
     "lock",
     "hold",
     "index",
@@ -72,6 +73,8 @@ pub enum OpenError {
     Locked(PathBuf),
     /// A backup into it was begun and not finished.
     UnfinishedBackup(PathBuf),
+    /// It is a store of its own, which a backup must not replace.
+    NotABackup(PathBuf),
     /// The index cannot be opened.
     Index(PathBuf, String),
 }
@@ -92,6 +95,11 @@ impl fmt::Display for OpenError {
             Self::UnfinishedBackup(path) => {
                 write!(f, "the backup in {} was not finished: run it again", path.display())
             }
+            Self::NotABackup(path) => write!(
+                f,
+                "{} is a store and no backup, or has been served since it was one: choose another directory",
+                path.display()
+            ),
             Self::Index(path, error) => write!(f, "cannot open the index in {}: {error}", path.display()),
         }
     }
@@ -108,16 +116,51 @@ pub(super) struct Layout {
 impl Layout {
     /// Opens the directory, makes it a store if it is new, and takes its lock, which the returned file holds.
     pub(super) fn open(root: &Path) -> Result<(Self, File), OpenError> {
-        let layout = Self { root: root.to_owned() };
-        // The second backup into a directory leaves the first one in place until it is whole.
-        if layout.new_index().exists() && !layout.index().join("data.mdb").exists() {
-            return Err(OpenError::UnfinishedBackup(root.to_owned()));
-        }
-        Self::open_for_backup(root)
+        Self { root: root.to_owned() }.refuse_unfinished()?;
+        Self::open_any(root)
     }
 
-    /// The same where a backup may be unfinished.
+    /// The same for a backup, which may be unfinished, and may replace nothing but an earlier one.
     pub(super) fn open_for_backup(root: &Path) -> Result<(Self, File), OpenError> {
+        let layout = Self { root: root.to_owned() };
+        if layout.format().exists() && !layout.backup_mark().exists() {
+            return Err(OpenError::NotABackup(root.to_owned()));
+        }
+        // Marked before it is made a store, so that a backup that is interrupted can be gone on with.
+        let mark = || {
+            if !layout.format().exists() {
+                fs::create_dir_all(root)?;
+                layout.refuse_foreign_names()?;
+            }
+            File::create(layout.backup_mark())?.sync_all()?;
+            File::open(root)?.sync_all()
+        };
+        mark().map_err(|error| match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty => OpenError::NotAStore(root.to_owned()),
+            _ => OpenError::Directory(root.to_owned(), error),
+        })?;
+        Self::open_any(root)
+    }
+
+    /// Notes that the store is about to have a life of its own: no backup may replace it any more.
+    pub(super) fn forget_backup(&self) -> io::Result<()> {
+        match fs::remove_file(self.backup_mark()) {
+            Ok(()) => File::open(&self.root)?.sync_all(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The second backup into a directory leaves the first one in place until it is whole; the first one is nothing
+    /// before that.
+    fn refuse_unfinished(&self) -> Result<(), OpenError> {
+        match self.new_index().exists() && !self.index().join("data.mdb").exists() {
+            true => Err(OpenError::UnfinishedBackup(self.root.clone())),
+            false => Ok(()),
+        }
+    }
+
+    fn open_any(root: &Path) -> Result<(Self, File), OpenError> {
         let fail = |error| OpenError::Directory(root.to_owned(), error);
         fs::create_dir_all(root).map_err(fail)?;
         let layout = Self { root: root.to_owned() };
@@ -126,7 +169,12 @@ impl Layout {
             Ok(format) => {
                 return Err(OpenError::UnknownFormat(root.to_owned(), format.trim().to_owned()));
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => layout.refuse_foreign_files()?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                layout.refuse_foreign_names().map_err(|error| match error.kind() {
+                    io::ErrorKind::DirectoryNotEmpty => OpenError::NotAStore(root.to_owned()),
+                    _ => fail(error),
+                })?;
+            }
             Err(error) => return Err(fail(error)),
         }
         let lock = OpenOptions::new()
@@ -159,6 +207,7 @@ impl Layout {
             }
             Err(error) => return Err(fail(error)),
         }
+        layout.refuse_unfinished()?;
         let hold = layout.hold_file().map_err(fail)?;
         flock(&hold, FlockOperation::LockShared).map_err(|error| fail(error.into()))?;
         Ok((layout, hold))
@@ -178,12 +227,12 @@ impl Layout {
         OpenOptions::new().create(true).truncate(false).write(true).open(self.root.join("hold"))
     }
 
-    fn refuse_foreign_files(&self) -> Result<(), OpenError> {
-        let fail = |error| OpenError::Directory(self.root.clone(), error);
-        for entry in fs::read_dir(&self.root).map_err(fail)? {
-            let name = entry.map_err(fail)?.file_name();
+    /// `DirectoryNotEmpty` if there is something else in a directory that is to become a store.
+    fn refuse_foreign_names(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.root)? {
+            let name = entry?.file_name();
             if !OWN_NAMES.iter().any(|own| *own == name) {
-                return Err(OpenError::NotAStore(self.root.clone()));
+                return Err(io::ErrorKind::DirectoryNotEmpty.into());
             }
         }
         Ok(())
@@ -227,6 +276,11 @@ impl Layout {
 
     pub(super) fn index(&self) -> PathBuf {
         self.root.join("index")
+    }
+
+    /// Says that the directory is a backup that nobody has served.
+    fn backup_mark(&self) -> PathBuf {
+        self.root.join("backup")
     }
 
     /// The index of a backup that is being made.

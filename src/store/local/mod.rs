@@ -118,6 +118,7 @@ impl Store {
         let fail = |error: Error| OpenError::Index(settings.directory.clone(), error.to_string());
         let index = Index::open(&layout.index()).map_err(|error| fail(error.into()))?;
         check::upgrade(&index, &layout).map_err(fail)?;
+        layout.forget_backup().map_err(|error| fail(error.into()))?;
         let garbage = check::recover(&index, &layout, medium.as_ref()).map_err(fail)?;
         let pins = Pins::default();
         let (reclaim, receiver) = channel();

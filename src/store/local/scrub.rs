@@ -110,7 +110,7 @@ impl Visitor {
             let blob = BlobId(id);
             scrub.bodies += 1;
             scrub.bytes += record.size;
-            let found = self.read_blob(blob, &record, step);
+            let found = self.read_blob(blob, &record, step)?;
             scrub.unchecked += u64::from(found == Found::Unchecked);
             if self.mark(blob, found)? && found == Found::Damaged {
                 damaged.insert(blob);
@@ -119,18 +119,20 @@ impl Visitor {
         Ok(referring(&self.index, &damaged)?.into_iter().map(|(_, name)| name).collect())
     }
 
-    fn read_blob(&self, blob: BlobId, record: &BlobRecord, step: Step<'_>) -> Found {
+    fn read_blob(&self, blob: BlobId, record: &BlobRecord, step: Step<'_>) -> Result<Found, Error> {
         let expected = record.checksum.as_ref().and_then(StoredChecksum::value);
         let read = self.layout.open_blob(&Disk, blob).and_then(|file| digest(file, expected, step));
         match (read, expected) {
-            (Ok((size, _)), _) if size != record.size => Found::Damaged,
-            (Ok((_, computed)), Some(_)) if computed != expected => Found::Damaged,
-            (Ok(_), Some(_)) => Found::Whole,
-            (Ok(_), None) => Found::Unchecked,
-            (Err(error), _) => {
+            (Ok((size, _)), _) if size != record.size => Ok(Found::Damaged),
+            (Ok((_, computed)), Some(_)) if computed != expected => Ok(Found::Damaged),
+            (Ok(_), Some(_)) => Ok(Found::Whole),
+            (Ok(_), None) => Ok(Found::Unchecked),
+            (Err(error), _) if is_damage(&error) => {
                 tracing::warn!(%blob, %error, "a blob cannot be read");
-                Found::Damaged
+                Ok(Found::Damaged)
             }
+            // That this process may not read it, or has too many files open, says nothing of the blob.
+            (Err(error), _) => Err(error.into()),
         }
     }
 
@@ -210,6 +212,12 @@ impl Visitor {
         }
         Ok(format!("s3://{bucket}/{} version {}", String::from_utf8_lossy(key), record.head.version()))
     }
+}
+
+/// Whether an error is the file's, or the disk's that it is on.
+fn is_damage(error: &std::io::Error) -> bool {
+    let io = rustix::io::Errno::IO.raw_os_error();
+    error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(io)
 }
 
 /// Size of a file, and its checksum of the kind that is expected.

@@ -1,5 +1,6 @@
 //! What the engine does, through its public face, on a real file system.
 
+mod backup;
 mod expire;
 mod scale;
 mod tree;

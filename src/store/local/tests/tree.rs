@@ -5,7 +5,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
 use super::*;
 use crate::clock::Clock;
-use crate::store::{Exported, Object, Refused};
+use crate::store::{Exported, Object, Refused, TreeError};
 
 const MANIFEST: &str = ".presigned-manifest.jsonl";
 /// Keys that are no paths, in the order of their bytes.
@@ -78,7 +78,7 @@ impl Trees {
         fs::read(self.path(path)).ok().map(Bytes::from)
     }
 
-    /// Every file below the tree, but for the manifest.
+    /// Every file below the tree, but for the exporter's own.
     fn paths(&self) -> BTreeSet<String> {
         let (mut found, mut folders) = (BTreeSet::new(), vec![self.tree.clone()]);
         while let Some(folder) = folders.pop() {
@@ -94,6 +94,7 @@ impl Trees {
             }
         }
         found.remove(MANIFEST);
+        found.remove(".presigned-bucket");
         found
     }
 }
@@ -285,7 +286,18 @@ async fn nothing_leaves_the_tree_and_the_rest_is_exported() {
     }
     let outside = trees.tree.with_extension("outside");
     fs::create_dir_all(&outside).expect("made");
+    // A tree that holds other things is no place for an export, unless it is one already.
     fs::create_dir_all(trees.path("folder/own")).expect("made");
+    trees.place.close();
+    let visitor = Visitor::open(&trees.place.folder).expect("opens");
+    let refused = visitor.export(&bucket(), &trees.tree, false).expect_err("not its own");
+    assert!(matches!(refused, TreeError::Foreign(_)), "{refused}");
+    fs::write(trees.path(".presigned-bucket"), "another\n").expect("written");
+    let refused = visitor.export(&bucket(), &trees.tree, false).expect_err("another's");
+    assert!(matches!(refused, TreeError::Foreign(_)), "{refused}");
+    drop(visitor);
+    trees.place.reopen();
+    fs::write(trees.path(".presigned-bucket"), "bucket\n").expect("written");
     fs::write(outside.join("target"), "outside").expect("written");
     fs::write(trees.path("file"), "a file").expect("written");
     symlink(&outside, trees.path("linked")).expect("linked");

@@ -89,6 +89,7 @@ impl Visitor {
             Err(Errno::WOULDBLOCK) => return Err(TreeError::Busy(to.to_owned())),
             locked => locked.map_err(|error| fail(error.into()))?,
         }
+        claim(&root, bucket)?;
         for unfinished in [UNFINISHED, manifest::UNFINISHED] {
             remove(&root.folder, unfinished).map_err(fail)?;
         }
@@ -108,6 +109,26 @@ impl Visitor {
         export.remove_gone()?;
         Ok(export)
     }
+}
+
+/// Names the bucket that a tree is of.
+pub(super) const OWNER: &str = ".presigned-bucket";
+
+/// Makes a tree that of a bucket, if nothing is in it; any other must be of this bucket already. What is under the
+/// paths of keys is replaced, and keys are chosen by whoever may upload.
+fn claim(root: &Root, bucket: &BucketName) -> Result<(), TreeError> {
+    let fail = |error| TreeError::Folder(root.path.clone(), error);
+    let owner = root.path.join(OWNER);
+    match std::fs::read_to_string(&owner) {
+        Ok(name) if name.trim_end() == bucket.as_str() => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Ok(_) => return Err(TreeError::Foreign(root.path.clone())),
+        Err(error) => return Err(fail(error)),
+    }
+    if std::fs::read_dir(&root.path).map_err(fail)?.next().is_some() {
+        return Err(TreeError::Foreign(root.path.clone()));
+    }
+    std::fs::write(owner, format!("{bucket}\n")).map_err(fail)
 }
 
 impl Export<'_> {

@@ -4,7 +4,7 @@
 //! are under way at once, so that one commit serves many. Files are read to the end in any case, for their digests.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Seek as _};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -17,11 +17,11 @@ use super::manifest::Row;
 use super::walk::{Entry, Item, Tree};
 use super::{TreeError, check_apart, modified, size};
 use crate::auth::BodyProof;
-use crate::clock::{Clock, Timestamp};
+use crate::clock::Clock;
 use crate::s3::checksum::Algorithm;
 use crate::s3::condition::WriteCondition;
 use crate::s3::metadata::{CONTENT_TYPE_DEFAULT, Metadata};
-use crate::s3::name::{BucketName, ObjectKey};
+use crate::s3::name::{BucketName, ETag, ObjectKey};
 use crate::s3::tagging::Tags;
 use crate::store::local::medium::Adoption;
 use crate::store::local::{COMPLETED_BYTES_MAX, Received, Store, Writer};
@@ -150,10 +150,10 @@ impl Import {
         if length > COMPLETED_BYTES_MAX {
             return Err(Stop::Refused(format!("{length} bytes are too many for an object")));
         }
-        if self.has(&key, length, at)? {
+        let row = self.tree.row(entry).map_err(Stop::Failed)?;
+        if self.has(&key, length, row.as_ref().filter(|row| row.is_of(length, at)), &mut file)? {
             return Err(Stop::Kept(length));
         }
-        let row = self.tree.row(entry).map_err(Stop::Failed)?;
         let (metadata, tags) = described(row.as_ref(), &key)?;
         let (writer, is_there) = self.writer(&file, length)?;
         let (writer, proof) = digest(&mut file, writer, is_there)?;
@@ -171,15 +171,25 @@ impl Import {
         Ok((NewObject { bucket: self.bucket.clone(), key, metadata, tags, condition }, body))
     }
 
-    /// Whether the object of a file is there, and no older than the file.
-    fn has(&self, key: &ObjectKey, length: u64, at: Timestamp) -> Result<bool, Stop> {
+    /// Whether the object of a file is there already: its tag says so, held against the manifest's if that knows the
+    /// file as it is, and against the bytes if not.
+    fn has(&self, key: &ObjectKey, length: u64, row: Option<&Row>, file: &mut File) -> Result<bool, Stop> {
         let name = ObjectName { bucket: self.bucket.clone(), key: key.clone(), version: None };
-        match self.store.object(&name) {
-            Ok(object) => Ok(object.size == length && object.modified >= at),
-            Err(error) if error.is_failure() => Err(failed(error)),
+        let object = match self.store.object(&name) {
+            Ok(object) if object.size == length => object,
+            Err(error) if error.is_failure() => return Err(failed(error)),
             // Also if what is there is damaged: then this is how it is mended.
-            Err(_) => Ok(false),
+            Ok(_) | Err(_) => return Ok(false),
+        };
+        if let Some(row) = row {
+            match row.md5() {
+                Some(md5) => return Ok(object.etag == ETag::single(md5)),
+                None if ETag::parse(&row.etag) == Some(object.etag) => return Ok(true),
+                None => {}
+            }
         }
+        let md5 = md5_of(file).map_err(refused)?;
+        Ok(object.etag == ETag::single(md5))
     }
 
     /// A writer of a file's body, and whether the body is in it already.
@@ -194,6 +204,20 @@ impl Import {
             }
         }
         Ok((self.store.blob_writer().map_err(failed)?, false))
+    }
+}
+
+/// The MD5 of a file, which is then at its begin again.
+fn md5_of(file: &mut File) -> io::Result<[u8; 16]> {
+    let mut digest = fast_md5::Md5::new();
+    let mut piece = vec![0; READ_BYTES];
+    loop {
+        let read = file.read(&mut piece)?;
+        if read == 0 {
+            file.rewind()?;
+            return Ok(digest.finalize());
+        }
+        digest.update(piece.get(..read).unwrap_or_default());
     }
 }
 

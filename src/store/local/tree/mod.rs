@@ -32,6 +32,8 @@ pub enum TreeError {
     NoSuchBucket(BucketName),
     /// The tree is in the store, or the store in the tree; holds both.
     Overlap(PathBuf, PathBuf),
+    /// The tree is not one that an export of this bucket made.
+    Foreign(PathBuf),
     /// Another export into the tree is under way.
     Busy(PathBuf),
     /// A line of the manifest is not what an export writes.
@@ -52,6 +54,11 @@ impl fmt::Display for TreeError {
                 "neither of {} and the store in {} may be within the other",
                 tree.display(),
                 store.display()
+            ),
+            Self::Foreign(path) => write!(
+                f,
+                "{} is not empty and holds no export of this bucket: choose another directory",
+                path.display()
             ),
             Self::Busy(path) => write!(f, "another export into {} is under way", path.display()),
             Self::Manifest { line, why } => write!(f, "line {line} of {} is broken: {why}", manifest::NAME),

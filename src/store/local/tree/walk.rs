@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::folder::{Folder, Root, kind, look, open_file};
 use super::manifest::{self, Manifest, Row};
 use super::path::{better_names, piece_of};
-use super::{TreeError, body, check_apart, size};
+use super::{TreeError, body, check_apart, export, size};
 
 /// A directory whose files are to be objects.
 #[derive(Debug)]
@@ -124,7 +124,7 @@ impl Pending {
             let path = self.below(&String::from_utf8_lossy(name));
             return Some(Item::Refused(path, "its name is not UTF-8".to_owned()));
         };
-        let own = [manifest::NAME, manifest::UNFINISHED, body::UNFINISHED];
+        let own = [export::OWNER, manifest::NAME, manifest::UNFINISHED, body::UNFINISHED];
         if matches!(name, "." | "..") || (self.path.is_empty() && own.contains(&name)) {
             return None;
         }
