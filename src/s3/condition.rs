@@ -132,8 +132,7 @@ impl Conditions {
         match (&self.if_none_match, &self.if_match) {
             (Some(Tags::Any), _) => WriteCondition::Absent,
             (Some(Tags::Of(_)), _) => WriteCondition::Unsupported,
-            (None, Some(Tags::Of(tags))) => WriteCondition::Tagged(tags.clone()),
-            (None, Some(Tags::Any)) => WriteCondition::Present,
+            (None, Some(tags)) => WriteCondition::of_match(tags.clone()),
             (None, None) => WriteCondition::None,
         }
     }
@@ -156,7 +155,11 @@ pub enum WriteCondition {
 impl WriteCondition {
     /// What `If-Match` with this value asks for.
     pub fn matching(text: &str) -> Self {
-        match Tags::parse(text) {
+        Self::of_match(Tags::parse(text))
+    }
+
+    fn of_match(tags: Tags) -> Self {
+        match tags {
             Tags::Any => Self::Present,
             Tags::Of(tags) => Self::Tagged(tags),
         }

@@ -5,11 +5,14 @@ use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 
+use heed::RoTxn;
+
 use super::index::{Index, parse_upload_key};
 use super::layout::{BlobId, Layout};
 use super::medium::Medium;
 use super::record::{
-    BlobRecord, BucketRecord, ObjectRecord, PartRecord, Segment, UploadRecord, UsageRecord, decode, encode,
+    BlobRecord, BucketRecord, Head, ObjectRecord, PartRecord, Segment, UploadRecord, UsageRecord, decode,
+    encode,
 };
 use super::versions::{Version, parse_version_key};
 use crate::s3::name::{BucketName, VersionId};
@@ -360,6 +363,36 @@ impl Audit<'_> {
     }
 }
 
+/// The names of objects for whoever reads a report.
+pub(super) struct Names(Buckets);
+
+impl Names {
+    /// # Errors
+    /// The index's. A bucket whose record cannot be read has no name.
+    pub(super) fn of(index: &Index, transaction: &RoTxn<'_>) -> Result<Self, Error> {
+        let mut buckets = Buckets::new();
+        for entry in index.buckets.iter(transaction)? {
+            let (name, value) = entry?;
+            if let Ok(record) = decode::<BucketRecord>(value) {
+                buckets.insert(record.id.to_be_bytes(), String::from_utf8_lossy(name).into_owned());
+            }
+        }
+        Ok(Self(buckets))
+    }
+
+    /// `s3://bucket/key`, of a key of the table.
+    fn object(&self, key: &[u8]) -> String {
+        let (bucket, key) = key.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
+        let bucket = self.0.get(bucket).map(String::as_str).unwrap_or("?");
+        format!("s3://{bucket}/{}", String::from_utf8_lossy(key))
+    }
+
+    /// The same, and which version.
+    pub(super) fn version(&self, key: &[u8], head: &Head) -> String {
+        format!("{} version {}", self.object(key), head.version())
+    }
+}
+
 /// Who refers to these blobs: each blob with the name of an object, a version or a part, once. Looks at every record,
 /// unless no blob is asked for.
 ///
@@ -371,18 +404,7 @@ pub(super) fn referring(index: &Index, blobs: &HashSet<BlobId>) -> Result<Vec<(B
         return Ok(found);
     }
     let transaction = index.read()?;
-    let mut buckets = Buckets::new();
-    for entry in index.buckets.iter(&transaction)? {
-        let (name, value) = entry?;
-        if let Ok(record) = decode::<BucketRecord>(value) {
-            buckets.insert(record.id.to_be_bytes(), String::from_utf8_lossy(name).into_owned());
-        }
-    }
-    let shown = |key: &[u8]| {
-        let (bucket, key) = key.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
-        let bucket = buckets.get(bucket).map(String::as_str).unwrap_or("?");
-        format!("s3://{bucket}/{}", String::from_utf8_lossy(key))
-    };
+    let names = Names::of(index, &transaction)?;
     let mut refer = |segments: &[Segment], name: &dyn Fn() -> String| {
         let met: HashSet<BlobId> =
             segments.iter().map(Segment::blob).filter(|blob| blobs.contains(blob)).collect();
@@ -391,7 +413,7 @@ pub(super) fn referring(index: &Index, blobs: &HashSet<BlobId>) -> Result<Vec<(B
     for entry in index.objects.iter(&transaction)? {
         let (key, value) = entry?;
         if let Ok((record, _)) = ObjectRecord::decode(value) {
-            refer(record.segments(), &|| shown(key));
+            refer(record.segments(), &|| names.object(key));
         }
     }
     for entry in index.versions.iter(&transaction)? {
@@ -399,7 +421,7 @@ pub(super) fn referring(index: &Index, blobs: &HashSet<BlobId>) -> Result<Vec<(B
         if let (Ok((object, _)), Ok(Version::Object(value))) = (parse_version_key(key), Version::read(value))
             && let Ok((record, _)) = ObjectRecord::decode(value)
         {
-            refer(record.segments(), &|| format!("{} version {}", shown(object), record.head.version()));
+            refer(record.segments(), &|| names.version(object, &record.head));
         }
     }
     for entry in index.parts.iter(&transaction)? {

@@ -252,7 +252,9 @@ impl BlobReader {
         let (file, segment) = match self.current.take() {
             Some(current) => current,
             None => match self.segments.next() {
-                Some(segment) => (self.open(&segment)?, segment),
+                Some(segment) => {
+                    (Arc::new(self.layout.open_segment(self.medium.as_ref(), &segment)?), segment)
+                }
                 None => return Ok(None),
             },
         };
@@ -263,17 +265,6 @@ impl BlobReader {
             self.current = Some((file, rest));
         }
         Ok(Some(bytes))
-    }
-
-    /// Opens the blob of a segment, if it is long enough.
-    fn open(&self, segment: &Segment) -> io::Result<Arc<File>> {
-        let blob = segment.blob();
-        let file = self.layout.open_blob(self.medium.as_ref(), blob)?;
-        // A mapping beyond the end of a file is a trap, so the length is checked before anything is mapped.
-        if file.metadata()?.len() < segment.offset + segment.length {
-            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, format!("blob {blob} is too short")));
-        }
-        Ok(Arc::new(file))
     }
 }
 
@@ -290,7 +281,7 @@ pub(super) fn read_window(file: &Arc<File>, offset: u64, length: u64) -> io::Res
     // SAFETY: the mapping is shared and read-only. Blobs are immutable: they are linked when complete, and only
     // ever unlinked, which keeps mapped pages alive; the store's lock keeps other instances away. A file outside that
     // an export or an import made another name of a blob is read-only, and whoever asked for it was told never to
-    // change it. The window lies within the file, whose length `open` has checked.
+    // change it. The window lies within the file, whose length was checked when it was opened.
     let mapping = unsafe { options.map(file.as_ref())? };
     // Reads the window in here, on a blocking thread, so that no worker waits for the disk and a broken one is
     // an error instead of a trap. What is in memory already is only looked up: most often nobody touches it, since

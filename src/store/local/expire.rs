@@ -149,7 +149,7 @@ impl Store {
 impl Transaction<'_> {
     /// Whether a version is still there, unchanged, and still current if and only if it was.
     fn is_still(&self, key: &[u8], found: &Expired) -> Result<bool, Error> {
-        let current = self.index.objects.get(&self.raw, key)?.map(ObjectRecord::decode_head).transpose()?;
+        let current = self.index.current_head(&self.raw, key)?;
         if current.is_some_and(|head| head.version() == found.version) != found.is_current {
             return Ok(false);
         }

@@ -26,7 +26,7 @@ use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwT
 
 use super::layout::BlobId;
 use super::record::{
-    BlobRecord, BucketRecord, ObjectRecord, Segment, StoredChecksum, UsageRecord, decode, encode,
+    BlobRecord, BucketRecord, Head, ObjectRecord, Segment, StoredChecksum, UsageRecord, decode, encode,
 };
 use crate::s3::name::{BucketName, ObjectKey, PartNumber, UploadId};
 use crate::store::Error;
@@ -167,6 +167,11 @@ impl Index {
         Ok(())
     }
 
+    /// The head of the current version under this key of the table, if it is an object.
+    pub(super) fn current_head(&self, transaction: &RoTxn<'_>, key: &[u8]) -> Result<Option<Head>, Error> {
+        self.objects.get(transaction, key)?.map(ObjectRecord::decode_head).transpose()
+    }
+
     /// What a bucket held when the transaction began.
     pub(super) fn usage(&self, transaction: &RoTxn<'_>, bucket: u32) -> Result<UsageRecord, Error> {
         self.usage.get(transaction, &bucket.to_be_bytes())?.map_or_else(|| Ok(UsageRecord::default()), decode)
@@ -234,13 +239,6 @@ impl Transaction<'_> {
         Ok(next)
     }
 
-    /// The current version under this key of the table, if it is an object.
-    pub(super) fn object(&self, key: &[u8]) -> Result<Option<(ObjectRecord, Vec<u8>)>, Error> {
-        let value = self.index.objects.get(&self.raw, key)?;
-        let decoded = value.map(ObjectRecord::decode).transpose()?;
-        Ok(decoded.map(|(record, inline)| (record, inline.to_vec())))
-    }
-
     /// Puts an object in the place of whatever is there; its blobs must be counted already.
     pub(super) fn replace_object(
         &mut self,
@@ -254,10 +252,11 @@ impl Transaction<'_> {
         Ok(self.index.objects.put(&mut self.raw, key, &value)?)
     }
 
-    /// Removes the current version; `false` if there was none.
-    pub(super) fn remove_object(&mut self, key: &[u8]) -> Result<bool, Error> {
+    /// Removes the current version, if there is one.
+    pub(super) fn remove_object(&mut self, key: &[u8]) -> Result<(), Error> {
         self.release_object(key)?;
-        Ok(self.index.objects.delete(&mut self.raw, key)?)
+        self.index.objects.delete(&mut self.raw, key)?;
+        Ok(())
     }
 
     fn release_object(&mut self, key: &[u8]) -> Result<(), Error> {

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::medium::Medium;
+use super::record::Segment;
 use crate::s3::name::{hex_decode, hex_encode};
 
 /// The text of `format` that this version writes.
@@ -126,19 +127,14 @@ impl Layout {
         if layout.format().exists() && !layout.backup_mark().exists() {
             return Err(OpenError::NotABackup(root.to_owned()));
         }
+        let fail = |error| OpenError::Directory(root.to_owned(), error);
+        if !layout.format().exists() {
+            fs::create_dir_all(root).map_err(fail)?;
+            layout.refuse_foreign_files()?;
+        }
         // Marked before it is made a store, so that a backup that is interrupted can be gone on with.
-        let mark = || {
-            if !layout.format().exists() {
-                fs::create_dir_all(root)?;
-                layout.refuse_foreign_names()?;
-            }
-            File::create(layout.backup_mark())?.sync_all()?;
-            File::open(root)?.sync_all()
-        };
-        mark().map_err(|error| match error.kind() {
-            io::ErrorKind::DirectoryNotEmpty => OpenError::NotAStore(root.to_owned()),
-            _ => OpenError::Directory(root.to_owned(), error),
-        })?;
+        let marked = File::create(layout.backup_mark()).and_then(|mark| mark.sync_all());
+        marked.and_then(|()| File::open(root)?.sync_all()).map_err(fail)?;
         Self::open_any(root)
     }
 
@@ -169,12 +165,7 @@ impl Layout {
             Ok(format) => {
                 return Err(OpenError::UnknownFormat(root.to_owned(), format.trim().to_owned()));
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                layout.refuse_foreign_names().map_err(|error| match error.kind() {
-                    io::ErrorKind::DirectoryNotEmpty => OpenError::NotAStore(root.to_owned()),
-                    _ => fail(error),
-                })?;
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => layout.refuse_foreign_files()?,
             Err(error) => return Err(fail(error)),
         }
         let lock = OpenOptions::new()
@@ -227,12 +218,13 @@ impl Layout {
         OpenOptions::new().create(true).truncate(false).write(true).open(self.root.join("hold"))
     }
 
-    /// `DirectoryNotEmpty` if there is something else in a directory that is to become a store.
-    fn refuse_foreign_names(&self) -> io::Result<()> {
-        for entry in fs::read_dir(&self.root)? {
-            let name = entry?.file_name();
+    /// Refuses a directory that holds anything but what may stand in one that is to become a store.
+    fn refuse_foreign_files(&self) -> Result<(), OpenError> {
+        let fail = |error| OpenError::Directory(self.root.clone(), error);
+        for entry in fs::read_dir(&self.root).map_err(fail)? {
+            let name = entry.map_err(fail)?.file_name();
             if !OWN_NAMES.iter().any(|own| *own == name) {
-                return Err(io::ErrorKind::DirectoryNotEmpty.into());
+                return Err(OpenError::NotAStore(self.root.clone()));
             }
         }
         Ok(())
@@ -312,6 +304,21 @@ impl Layout {
                 other => other,
             },
             other => other,
+        }
+    }
+
+    /// Opens the blob of a segment, if it is long enough: a mapping beyond the end of a file is a trap.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` if it is not, and the file system's.
+    pub(super) fn open_segment(&self, medium: &dyn Medium, segment: &Segment) -> io::Result<File> {
+        let file = self.open_blob(medium, segment.blob())?;
+        match file.metadata()?.len() < segment.offset + segment.length {
+            true => {
+                let text = format!("blob {} is too short", segment.blob());
+                Err(io::Error::new(io::ErrorKind::UnexpectedEof, text))
+            }
+            false => Ok(file),
         }
     }
 

@@ -156,8 +156,7 @@ impl Versions<'_> {
     /// it, as when a client deletes what it lists: what was behind it may then be the current one.
     fn enter(&mut self, key: &str, version: VersionId) -> Result<(), Error> {
         let object = prefixed(self.kept.bucket, key.as_bytes());
-        let current = self.index.objects.get(self.transaction, &object)?;
-        let current = current.map(ObjectRecord::decode_head).transpose()?.map(|head| head.version());
+        let current = self.index.current_head(self.transaction, &object)?.map(|head| head.version());
         let first = [key.as_bytes(), b"\0"].concat();
         let (skips_current, behind) = match self.index.position(self.transaction, &object, version)? {
             _ if current == Some(version) => (true, first.clone()),

@@ -179,7 +179,7 @@ impl DiskFile {
 }
 
 /// The name under which the system has an open file.
-fn descriptor(file: &File) -> String {
+pub(super) fn descriptor(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 

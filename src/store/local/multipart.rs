@@ -33,7 +33,8 @@ impl Store {
         let change = move |transaction: &mut Transaction<'_>| {
             let bucket = transaction.bucket(&name)?.id;
             let key = upload_key(bucket, &upload.key, &upload.id);
-            let replaces = transaction.object(&object_key(bucket, &upload.key))?.is_some();
+            let replaced = object_key(bucket, &upload.key);
+            let replaces = transaction.index.current_head(&transaction.raw, &replaced)?.is_some();
             let value = encode(&UploadRecord::new(&upload, replaces))?;
             transaction.index.uploads.put(&mut transaction.raw, &key, &value)?;
             Ok(upload.id)
@@ -299,10 +300,13 @@ impl Transaction<'_> {
         replaces: bool,
         initiated: Timestamp,
     ) -> Result<(), Error> {
-        match (condition, self.object(key)?) {
+        if *condition == WriteCondition::None {
+            return Ok(());
+        }
+        match (condition, self.index.current_head(&self.raw, key)?) {
             (WriteCondition::Absent, None) if replaces => Err(Error::ConditionConflict("If-None-Match")),
-            (WriteCondition::Tagged(_) | WriteCondition::Present, Some((record, _)))
-                if record.head.modified() > initiated =>
+            (WriteCondition::Tagged(_) | WriteCondition::Present, Some(head))
+                if head.modified() > initiated =>
             {
                 Err(Error::ConditionConflict("If-Match"))
             }

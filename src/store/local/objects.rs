@@ -218,10 +218,10 @@ impl Store {
         self.engine.settings.quotas.get(bucket).copied()
     }
 
-    /// Whether a bucket's quota leaves room for this many bytes, as far as can be said before they have come.
+    /// Whether a body of this size can ever fit into a bucket's quota, which can be said before it has come.
     ///
     /// # Errors
-    /// [`Error::QuotaExceeded`], [`Error::NoSuchBucket`], and the index's.
+    /// [`Error::QuotaExceeded`].
     pub fn check_room(&self, bucket: &BucketName, bytes: u64) -> Result<(), Error> {
         match self.quota(bucket) {
             Some(quota) if bytes > quota => Err(Error::QuotaExceeded { quota }),
@@ -287,8 +287,7 @@ impl Transaction<'_> {
         if *condition == WriteCondition::None {
             return Ok(());
         }
-        let existing = self.index.objects.get(&self.raw, key)?.map(ObjectRecord::decode_head).transpose()?;
-        match (condition, existing) {
+        match (condition, self.index.current_head(&self.raw, key)?) {
             (WriteCondition::Absent | WriteCondition::Unsupported, Some(_)) => {
                 Err(Error::Precondition("If-None-Match"))
             }

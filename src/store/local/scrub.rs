@@ -12,7 +12,7 @@ use std::ops::Bound;
 use rustix::fs::{Advice, fadvise};
 use serde::{Deserialize, Serialize};
 
-use super::audit::referring;
+use super::audit::{Names, referring};
 use super::index::{Row, Table};
 use super::layout::BlobId;
 use super::medium::Disk;
@@ -194,23 +194,12 @@ impl Visitor {
                 None => fast_md5::digest(body) == *record.head.etag().md5(),
             };
             if !whole || body.len() as u64 != record.head.size {
-                damaged.push(self.name_of(key, &record)?);
+                let transaction = self.index.read()?;
+                let names = Names::of(&self.index, &transaction)?;
+                damaged.push(names.version(key, &record.head));
             }
         }
         Ok(damaged)
-    }
-
-    fn name_of(&self, key: &[u8], record: &ObjectRecord) -> Result<String, Error> {
-        let transaction = self.index.read()?;
-        let (id, key) = key.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
-        let mut bucket = "?".to_owned();
-        for entry in self.index.buckets.iter(&transaction)? {
-            let (name, value) = entry?;
-            if decode::<super::record::BucketRecord>(value)?.id.to_be_bytes() == *id {
-                bucket = String::from_utf8_lossy(name).into_owned();
-            }
-        }
-        Ok(format!("s3://{bucket}/{} version {}", String::from_utf8_lossy(key), record.head.version()))
     }
 }
 

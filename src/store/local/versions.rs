@@ -168,7 +168,7 @@ impl Transaction<'_> {
     /// Removes a version for good; one that does not exist counts as removed. Whatever is then the newest becomes
     /// the current one.
     pub(super) fn delete_version(&mut self, key: &[u8], version: VersionId) -> Result<Deleted, Error> {
-        let current = self.index.objects.get(&self.raw, key)?.map(ObjectRecord::decode_head).transpose()?;
+        let current = self.index.current_head(&self.raw, key)?;
         let is_current = current.as_ref().is_some_and(|head| head.version() == version);
         let mut marker = false;
         if is_current {
@@ -191,7 +191,7 @@ impl Transaction<'_> {
         if versioning == StoredVersioning::Off {
             return Ok(None);
         }
-        let current = self.index.objects.get(&self.raw, key)?.map(ObjectRecord::decode_head).transpose()?;
+        let current = self.index.current_head(&self.raw, key)?;
         let current = current.map(|head| head.version());
         if versioning == StoredVersioning::Enabled {
             if let Some(version) = current {
@@ -284,7 +284,7 @@ impl Transaction<'_> {
         let (mut record, inline) = ObjectRecord::decode(value)?;
         change(&mut record);
         let (found, value) = (record.head.version(), record.encode(inline)?);
-        let current = self.index.objects.get(&self.raw, key)?.map(ObjectRecord::decode_head).transpose()?;
+        let current = self.index.current_head(&self.raw, key)?;
         if current.is_some_and(|head| head.version() == found) {
             self.index.objects.put(&mut self.raw, key, &value)?;
             return Ok(found);

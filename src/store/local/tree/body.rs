@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
-use std::os::fd::AsRawFd as _;
 
 use rustix::fs::{
     AtFlags, CWD, Mode, Timespec, Timestamps, UTIME_OMIT, fchmod, fstat, futimens, ioctl_ficlone, linkat,
@@ -11,7 +10,7 @@ use rustix::fs::{
 use super::folder::{Root, make_file, remove};
 use super::found::{Found, Whole};
 use crate::clock::Timestamp;
-use crate::store::local::medium::Disk;
+use crate::store::local::medium::{Disk, descriptor};
 use crate::store::local::record::{Segment, StoredBody};
 use crate::store::local::visit::{Step, Visitor};
 
@@ -33,7 +32,7 @@ pub(super) fn make(
     let segments = found.record.segments();
     let mut whole = None;
     if let (Whole::Yes | Whole::Alone, [segment]) = (found.blob, segments) {
-        whole = Some(open(visitor, segment)?);
+        whole = Some(visitor.layout.open_segment(&Disk, segment)?);
     }
     if let Some(blob) = &whole {
         if *clones {
@@ -67,18 +66,9 @@ pub(super) fn make(
     set_time(&file, found.modified())
 }
 
-/// The blob of a segment, if it is long enough.
-fn open(visitor: &Visitor, segment: &Segment) -> io::Result<File> {
-    let file = visitor.layout.open_blob(&Disk, segment.blob())?;
-    match file.metadata()?.len() < segment.offset + segment.length {
-        true => Err(io::Error::other(format!("blob {} is too short", segment.blob()))),
-        false => Ok(file),
-    }
-}
-
 /// Appends a run of a blob; the kernel shares the blocks where it can.
 fn append(to: &mut File, visitor: &Visitor, segment: &Segment, step: Step<'_>) -> io::Result<()> {
-    let mut from = open(visitor, segment)?;
+    let mut from = visitor.layout.open_segment(&Disk, segment)?;
     from.seek(io::SeekFrom::Start(segment.offset))?;
     let mut left = segment.length;
     while left > 0 {
@@ -100,8 +90,7 @@ fn link_to(blob: &File, root: &Root, at: Timestamp) -> io::Result<()> {
         fchmod(blob, mode - writable)?;
     }
     set_time(blob, at)?;
-    let from = format!("/proc/self/fd/{}", blob.as_raw_fd());
-    Ok(linkat(CWD, from.as_str(), &root.folder, UNFINISHED, AtFlags::SYMLINK_FOLLOW)?)
+    Ok(linkat(CWD, descriptor(blob).as_str(), &root.folder, UNFINISHED, AtFlags::SYMLINK_FOLLOW)?)
 }
 
 fn set_time(file: &File, at: Timestamp) -> io::Result<()> {
