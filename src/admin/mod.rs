@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use subtle::ConstantTimeEq as _;
 
 use crate::api::{Body, Context, Reply, metrics};
 
@@ -49,13 +48,13 @@ async fn measured(context: &Arc<Context>, headers: &HeaderMap) -> Reply {
         );
     };
     let given = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
-    if !given.is_some_and(|given| bool::from(given.ct_eq(token.as_bytes()))) {
+    if !given.and_then(|given| std::str::from_utf8(given).ok()).is_some_and(|given| token.matches(given)) {
         let mut reply = text(StatusCode::UNAUTHORIZED, "the token of the configuration is needed\n");
         reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         return reply;
     }
     let shared = Arc::clone(context);
-    match tokio::task::spawn_blocking(move || metrics(&shared)).await {
+    match tokio::task::spawn_blocking(move || metrics(&shared.requests, &shared.store)).await {
         Ok(Ok(page)) => text(StatusCode::OK, page),
         Ok(Err(error)) => {
             tracing::error!(%error, "the metrics cannot be read");

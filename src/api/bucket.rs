@@ -1,11 +1,11 @@
 //! Operations on buckets.
 
 use http::header::{CONTENT_LENGTH, LOCATION, TRANSFER_ENCODING};
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue};
 
 use super::conditions::check_write_headers;
 use super::error::of_store;
-use super::exchange::{Body, Call, Intake, Reply, blocking, xml};
+use super::exchange::{Body, Call, Intake, Reply, blocking, no_content, xml};
 use super::list::{max_entries, optional};
 use super::upload::receive_document;
 use crate::auth::BodyKind;
@@ -109,9 +109,7 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Error> {
             .with("BucketName", call.bucket().as_str()),
         error => of_store(error, call.request()),
     })?;
-    let mut reply = Reply::new(Body::empty());
-    *reply.status_mut() = StatusCode::NO_CONTENT;
-    Ok(reply)
+    Ok(no_content())
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html>

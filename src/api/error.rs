@@ -100,7 +100,6 @@ fn delete_marker(
             .error()
             .with("Method", request.method().as_str())
             .with("ResourceType", "DeleteMarker")
-            .header("allow", "DELETE")
             .header("last-modified", modified.http_date()),
     };
     error

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, DATE, SERVER};
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -17,9 +17,9 @@ use tokio::task::JoinHandle;
 use super::conditions::named_version;
 use super::id::{RequestId, host_id};
 use super::journal::Entry;
-use super::lifecycle::Lifecycles;
 use super::measure::Requests;
-use crate::auth::{self, Keyring, User};
+use super::rules::Lifecycles;
+use crate::auth::{self, Keyring, SecretKey, User};
 use crate::clock::{Clock, Timestamp};
 use crate::policy::{Permit, Policy};
 use crate::s3::error::{Error, ErrorCode};
@@ -32,7 +32,7 @@ use crate::store::{self, BlobReader, Bucket, ObjectName, Store, Versioning};
 pub type Reply = http::Response<Body>;
 
 /// How requests are answered.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// The region that buckets are said to be in.
     pub region: String,
@@ -43,14 +43,7 @@ pub struct Settings {
     /// Largest window of a download, in bytes; two of them are in memory for each.
     pub window_bytes_max: u64,
     /// What who asks for the metrics must know; without one there are none.
-    pub metrics_token: Option<String>,
-}
-
-impl std::fmt::Debug for Settings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // Without the token.
-        f.debug_struct("Settings").field("region", &self.region).finish_non_exhaustive()
-    }
+    pub metrics_token: Option<SecretKey>,
 }
 
 /// What every request is answered with.
@@ -146,6 +139,13 @@ pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, Error> {
     tokio::task::spawn_blocking(work).await.map_err(|_| ErrorCode::InternalError.error().at("panic"))
+}
+
+/// 204, as deletions are answered.
+pub(super) fn no_content() -> Reply {
+    let mut reply = Reply::new(Body::empty());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    reply
 }
 
 /// An answer that is a document.

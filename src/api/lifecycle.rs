@@ -1,14 +1,12 @@
 //! Lifecycle: the configuration of a bucket, what answers say of it, and the work that comes of it.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::error::of_store;
-use super::exchange::{Body, Call, Context, Intake, Reply, blocking, xml};
-use super::object::no_content;
+use super::exchange::{Body, Call, Context, Intake, Reply, blocking, no_content, xml};
 use super::upload::receive_document;
 use crate::auth::BodyKind;
 use crate::clock::Timestamp;
@@ -18,7 +16,7 @@ use crate::s3::listing::{PAGE_KEYS_MAX, Selection};
 use crate::s3::name::BucketName;
 use crate::s3::tagging::Tags;
 use crate::s3::uri::{Slash, encode};
-use crate::store::{self, Bucket, Setting, Store, UploadName, Walk};
+use crate::store::{self, Bucket, Setting, UploadName, Walk};
 
 /// Most removals in one transaction: others wait for it.
 const BATCH_REMOVALS_MAX: usize = 256;
@@ -67,7 +65,7 @@ pub(super) fn add_expiration(
         return;
     }
     let rules = match call.context.lifecycles.rules(call.store(), call.bucket()) {
-        Ok((_, rules)) => rules,
+        Ok(rules) => rules,
         // What was asked for is done, whether or not it can be said when it ends.
         Err(error) => {
             tracing::error!(bucket = %call.bucket(), %error, "the lifecycle cannot be read");
@@ -75,43 +73,11 @@ pub(super) fn add_expiration(
         }
     };
     let candidate = Candidate { key: call.key().as_str(), size, tags };
-    let value = rules.expiry(candidate, modified).and_then(|(date, rule)| {
+    let value = rules.lifecycle.expiry(candidate, modified).and_then(|(date, rule)| {
         let rule = encode(rule, Slash::Escape);
         HeaderValue::try_from(format!("expiry-date=\"{}\", rule-id=\"{rule}\"", date.http_date())).ok()
     });
     headers.extend(value.map(|value| (HeaderName::from_static("x-amz-expiration"), value)));
-}
-
-/// Most buckets whose rules are kept parsed.
-const PARSED_MAX: usize = 128;
-
-/// Rules of buckets, parsed, each beside its document: they are asked for with every object.
-#[derive(Debug, Default)]
-pub struct Lifecycles(Mutex<HashMap<BucketName, Parsed>>);
-
-type Parsed = (String, Arc<Lifecycle>);
-
-impl Lifecycles {
-    /// The rules of a bucket as they are now, and the document they are from.
-    fn rules(&self, store: &Store, bucket: &BucketName) -> Result<Parsed, store::Error> {
-        let document = store.setting(bucket, Setting::Lifecycle)?.unwrap_or_default();
-        let mut parsed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, rules)) = parsed.get(bucket).filter(|(of, _)| *of == document) {
-            return Ok((of.clone(), Arc::clone(rules)));
-        }
-        let broken =
-            |error| store::Error::Index(format!("the lifecycle of {bucket} cannot be read: {error}"));
-        let rules = match document.as_str() {
-            "" => Lifecycle::default(),
-            document => Lifecycle::parse(document.as_bytes()).map_err(broken)?,
-        };
-        if parsed.len() >= PARSED_MAX {
-            parsed.clear();
-        }
-        let rules = Arc::new(rules);
-        parsed.insert(bucket.clone(), (document.clone(), Arc::clone(&rules)));
-        Ok((document, rules))
-    }
 }
 
 /// Applies the rules of all buckets, again and again, until it is dropped. What fails is tried again the next time.
@@ -143,18 +109,20 @@ pub async fn apply_lifecycles(context: Arc<Context>, interval: Duration) {
 
 /// Applies the rules of a bucket: how many versions and uploads were removed.
 async fn apply(context: &Arc<Context>, name: &BucketName) -> Result<(usize, usize), store::Error> {
-    let (document, rules) = context.lifecycles.rules(&context.store, name)?;
+    let rules = context.lifecycles.rules(&context.store, name)?;
     let now = context.clock.now();
     let mut counts = (0, 0);
-    for prefix in rules.prefixes() {
+    for prefix in rules.lifecycle.prefixes() {
         let mut walk = Some(Walk::below(prefix));
         while let Some(at) = walk.take() {
-            let (store, bucket, rules) = (context.store.clone(), name.clone(), Arc::clone(&rules));
-            let found = blocking(move || store.expired(&bucket, &rules, at, now)).await;
+            let (store, bucket, asked) = (context.store.clone(), name.clone(), Arc::clone(&rules));
+            let found = blocking(move || store.expired(&bucket, &asked.lifecycle, at, now)).await;
             let (expired, next) = found.unwrap_or_else(|_| Err(panicked()))?;
             for batch in expired.chunks(BATCH_REMOVALS_MAX) {
-                let removed =
-                    context.store.remove_expired(name.clone(), batch.to_vec(), document.clone(), now).await?;
+                let removed = context
+                    .store
+                    .remove_expired(name.clone(), batch.to_vec(), rules.document.clone(), now)
+                    .await?;
                 match removed {
                     Some(removed) => counts.0 += removed,
                     // The rules are others by now; they have their turn the next time.
@@ -163,7 +131,7 @@ async fn apply(context: &Arc<Context>, name: &BucketName) -> Result<(usize, usiz
             }
             walk = next;
         }
-        counts.1 += abort_uploads(context, name, &rules, prefix, now).await?;
+        counts.1 += abort_uploads(context, name, &rules.lifecycle, prefix, now).await?;
     }
     Ok(counts)
 }

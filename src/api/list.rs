@@ -79,12 +79,8 @@ pub(super) async fn versions(call: &Call<'_>) -> Result<Reply, Error> {
     };
     let (store, bucket) = (call.store().clone(), call.bucket().clone());
     let selection = asked.selection(optional(key_marker));
-    let page = match selection.limit {
-        0 => Page { entries: Vec::new(), prefixes: Vec::new(), next: None },
-        _ => blocking(move || store.versions(&bucket, &selection, after))
-            .await?
-            .map_err(|error| of_store(error, call.request()))?,
-    };
+    let page = blocking(move || store.versions(&bucket, &selection, after)).await?;
+    let page = page.map_err(|error| of_store(error, call.request()))?;
     let owner = owner(call);
     let mut writer = Writer::answer("ListVersionsResult");
     writer.element("Name", call.bucket()).element("Prefix", asked.shown(&asked.prefix));
@@ -274,9 +270,6 @@ pub(super) fn optional(text: &str) -> Option<&str> {
 
 async fn objects(call: &Call<'_>, selection: Selection) -> Result<Page<Summary>, Error> {
     let (store, bucket) = (call.store().clone(), call.bucket().clone());
-    if selection.limit == 0 {
-        return Ok(Page { entries: Vec::new(), prefixes: Vec::new(), next: None });
-    }
     let page = blocking(move || store.list(&bucket, &selection)).await?;
     page.map_err(|error| of_store(error, call.request()))
 }

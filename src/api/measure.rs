@@ -3,10 +3,9 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::exchange::Context;
 use crate::metrics::{Counter, Exposition, Histogram};
 use crate::s3::operation::Operation;
-use crate::store;
+use crate::store::{self, Store};
 
 /// Most buckets that are shown one by one.
 const BUCKETS_MAX: usize = 1000;
@@ -97,10 +96,10 @@ impl Requests {
 ///
 /// # Errors
 /// The store's.
-pub fn metrics(context: &Context) -> Result<String, store::Error> {
+pub fn metrics(requests: &Requests, store: &Store) -> Result<String, store::Error> {
     let mut text = Exposition::default();
-    context.requests.write(&mut text);
-    let state = context.store.state()?;
+    requests.write(&mut text);
+    let state = store.state()?;
     for (name, kind, help, value) in [
         ("presigned_commits_total", "counter", "Commits of the index.", state.commits),
         ("presigned_changes_total", "counter", "Changes that commits have carried.", state.changes),
@@ -117,10 +116,10 @@ pub fn metrics(context: &Context) -> Result<String, store::Error> {
         text.sample(name, &[], value);
     }
     text.heading("presigned_commit_seconds", "histogram", "Time of a commit, with its syncs.");
-    text.histogram("presigned_commit_seconds", &[], context.store.commit_times());
+    text.histogram("presigned_commit_seconds", &[], store.commit_times());
     let mut usages = Vec::new();
-    for bucket in context.store.buckets()?.into_iter().take(BUCKETS_MAX) {
-        match context.store.usage(&bucket.name) {
+    for bucket in store.buckets()?.into_iter().take(BUCKETS_MAX) {
+        match store.usage(&bucket.name) {
             Ok(usage) => usages.push((bucket.name, usage)),
             // It was removed meanwhile.
             Err(store::Error::NoSuchBucket) => {}

@@ -13,6 +13,7 @@ mod list;
 mod measure;
 mod multipart;
 mod object;
+mod rules;
 mod tagging;
 mod upload;
 
@@ -28,8 +29,9 @@ use hyper::body::Incoming;
 
 pub use exchange::{Body, Context, Reply, Settings, WINDOW_BYTES_MIN};
 pub use id::RequestId;
-pub use lifecycle::{Lifecycles, apply_lifecycles};
+pub use lifecycle::apply_lifecycles;
 pub use measure::{Requests, metrics};
+pub use rules::Lifecycles;
 
 use crate::auth;
 use crate::s3::error::{Error, ErrorCode};

@@ -2,11 +2,11 @@
 
 use super::conditions::{check_write_headers, refuse_version};
 use super::error::of_store;
-use super::exchange::{Body, Call, Intake, Reply, blocking, xml};
+use super::exchange::{Body, Call, Intake, Reply, blocking, no_content, xml};
 use super::get::invalid_part_number;
 use super::object::{
-    add_checksum, add_etag, add_source_version, add_version, copy_source, named_tags, no_content, of_source,
-    write_checksum, write_condition,
+    add_checksum, add_etag, add_source_version, add_version, copy_source, named_algorithm, named_tags,
+    of_source, write_checksum, write_condition,
 };
 use super::upload::{Place, receive, receive_document};
 use crate::auth::{BodyCheck, BodyKind, BodyProof};
@@ -67,7 +67,7 @@ fn new_upload_id(call: &Call<'_>) -> Result<UploadId, Error> {
 fn chosen_checksum(call: &Call<'_>) -> Result<Option<(Algorithm, ChecksumType)>, Error> {
     let request = call.request();
     let kind = request.amz("x-amz-checksum-type");
-    let Some(name) = request.amz("x-amz-checksum-algorithm") else {
+    let Some(algorithm) = named_algorithm(call)? else {
         return match kind {
             None => Ok(None),
             Some(_) => Err(ErrorCode::InvalidRequest.says(
@@ -75,9 +75,6 @@ fn chosen_checksum(call: &Call<'_>) -> Result<Option<(Algorithm, ChecksumType)>,
             )),
         };
     };
-    let algorithm = Algorithm::parse(&name).ok_or_else(|| {
-        ErrorCode::InvalidRequest.says("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
-    })?;
     let kind = match kind.as_deref() {
         None if algorithm == Algorithm::Crc64Nvme => ChecksumType::FullObject,
         None => ChecksumType::Composite,

@@ -1,11 +1,11 @@
 //! Writing, copying and deleting objects.
 
 use http::header::ETAG;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::conditions::{check_expected_owner, check_write_headers, parse_version, refuse_version};
 use super::error::of_store;
-use super::exchange::{Body, Call, Intake, Reply, blocking, xml};
+use super::exchange::{Body, Call, Intake, Reply, blocking, no_content, xml};
 use super::lifecycle::add_expiration;
 use super::upload::{Place, receive, receive_document};
 use crate::auth::BodyKind;
@@ -19,7 +19,7 @@ use crate::s3::target::key_too_long;
 use crate::s3::uri::decode;
 use crate::s3::xml::{Element, Writer};
 use crate::store::{
-    self, Content, Copy, Deleted, Deletion, NewObject, ObjectChecksum, ObjectName, ReadChecksum, Written,
+    self, Content, Copy, Deleted, Deletion, NewObject, ObjectChecksum, ObjectName, ReadChecksum,
 };
 
 /// Most keys of one DeleteObjects.
@@ -88,8 +88,17 @@ pub(super) fn add_etag(headers: &mut HeaderMap, etag: &str) {
 
 /// Shows the version that was made or met, if the bucket has versions.
 pub(super) fn add_version(headers: &mut HeaderMap, version: Option<VersionId>) {
+    add_version_as(headers, "x-amz-version-id", version);
+}
+
+/// Shows which version was copied.
+pub(super) fn add_source_version(headers: &mut HeaderMap, version: Option<VersionId>) {
+    add_version_as(headers, "x-amz-copy-source-version-id", version);
+}
+
+fn add_version_as(headers: &mut HeaderMap, name: &'static str, version: Option<VersionId>) {
     let value = version.and_then(|version| HeaderValue::try_from(version.to_string()).ok());
-    headers.extend(value.map(|value| (HeaderName::from_static("x-amz-version-id"), value)));
+    headers.extend(value.map(|value| (HeaderName::from_static(name), value)));
 }
 
 /// The two headers that show a checksum.
@@ -135,19 +144,9 @@ pub(super) async fn copy(call: &Call<'_>) -> Result<Reply, Error> {
     write_checksum(&mut writer, copied.checksum.as_ref());
     writer.close("CopyObjectResult");
     let mut reply = xml(writer.finish());
-    add_copied(reply.headers_mut(), &copied);
+    add_version(reply.headers_mut(), copied.version);
+    add_source_version(reply.headers_mut(), copied.source_version);
     Ok(reply)
-}
-
-fn add_copied(headers: &mut HeaderMap, copied: &Written) {
-    add_version(headers, copied.version);
-    add_source_version(headers, copied.source_version);
-}
-
-/// Shows which version was copied.
-pub(super) fn add_source_version(headers: &mut HeaderMap, version: Option<VersionId>) {
-    let value = version.and_then(|version| HeaderValue::try_from(version.to_string()).ok());
-    headers.extend(value.map(|value| (HeaderName::from_static("x-amz-copy-source-version-id"), value)));
 }
 
 /// Whether a directive says `REPLACE`.
@@ -180,14 +179,25 @@ pub(super) fn of_source(error: store::Error, source: &ObjectName, call: &Call<'_
     }
 }
 
-/// A copy keeps the checksum of its source, unless it is asked for one of another algorithm: the source is then read.
-async fn copied_checksum(call: &Call<'_>, source: &ObjectName) -> Result<Option<ReadChecksum>, Error> {
-    let Some(asked) = call.request().amz("x-amz-checksum-algorithm") else {
+/// The algorithm of `x-amz-checksum-algorithm`.
+///
+/// # Errors
+/// `InvalidRequest` for one that is none.
+pub(super) fn named_algorithm(call: &Call<'_>) -> Result<Option<Algorithm>, Error> {
+    let Some(name) = call.request().amz("x-amz-checksum-algorithm") else {
         return Ok(None);
     };
-    let algorithm = Algorithm::parse(&asked).ok_or_else(|| {
+    let algorithm = Algorithm::parse(&name);
+    algorithm.map(Some).ok_or_else(|| {
         ErrorCode::InvalidRequest.says("Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]")
-    })?;
+    })
+}
+
+/// A copy keeps the checksum of its source, unless it is asked for one of another algorithm: the source is then read.
+async fn copied_checksum(call: &Call<'_>, source: &ObjectName) -> Result<Option<ReadChecksum>, Error> {
+    let Some(algorithm) = named_algorithm(call)? else {
+        return Ok(None);
+    };
     let failed = |error| of_source(error, source, call);
     let object = call.store().object(source).map_err(failed)?;
     let keeps = |checksum: &ObjectChecksum| {
@@ -263,13 +273,6 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Error> {
         reply.headers_mut().insert("x-amz-delete-marker", HeaderValue::from_static("true"));
     }
     Ok(reply)
-}
-
-/// 204, as deletions are answered.
-pub(super) fn no_content() -> Reply {
-    let mut reply = Reply::new(Body::empty());
-    *reply.status_mut() = StatusCode::NO_CONTENT;
-    reply
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>

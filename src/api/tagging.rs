@@ -1,10 +1,8 @@
 //! Tags of objects and of buckets.
 
-use http::StatusCode;
-
 use super::error::of_store;
-use super::exchange::{Body, Call, Intake, Reply, xml};
-use super::object::{add_version, no_content};
+use super::exchange::{Body, Call, Intake, Reply, no_content, xml};
+use super::object::add_version;
 use super::upload::receive_document;
 use crate::auth::BodyKind;
 use crate::s3::error::{Error, ErrorCode};
@@ -69,7 +67,5 @@ pub(super) async fn delete_bucket(call: &Call<'_>) -> Result<Reply, Error> {
 async fn set_bucket(call: &Call<'_>, document: Option<String>) -> Result<Reply, Error> {
     let set = call.store().set_setting(call.bucket().clone(), Setting::Tagging, document).await;
     set.map_err(|error| of_store(error, call.request()))?;
-    let mut reply = Reply::new(Body::empty());
-    *reply.status_mut() = StatusCode::NO_CONTENT;
-    Ok(reply)
+    Ok(no_content())
 }

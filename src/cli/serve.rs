@@ -146,7 +146,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
             scheme: if settings.tls.is_some() { "https" } else { "http" },
             body_stall_max: BODY_STALL_MAX,
             window_bytes_max: config.window_bytes_max()?,
-            metrics_token: config.metrics_token.clone().filter(|token| !token.is_empty()),
+            metrics_token: config.metrics_token.clone().filter(|token| !token.is_empty()).map(SecretKey::new),
         },
         requests: Arc::default(),
         lifecycles: api::Lifecycles::default(),

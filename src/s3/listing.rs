@@ -212,6 +212,12 @@ mod tests {
     }
 
     #[test]
+    fn a_page_of_nothing_is_empty_and_the_last() {
+        assert_eq!(pages(&["a", "b/c"], "", "", 0), [Vec::<String>::new()]);
+        assert_eq!(pages(&["b/c", "d"], "", "/", 0), [Vec::<String>::new()]);
+    }
+
+    #[test]
     fn a_common_prefix_costs_one_seek() {
         let keys: Vec<String> = (0..500).map(|n| format!("{}/{n:03}", n % 5)).collect();
         let keys: Vec<&str> = keys.iter().map(String::as_str).collect();

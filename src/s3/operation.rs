@@ -247,6 +247,7 @@ impl Operation {
     pub fn allowed_methods_of(resource_type: &str) -> &'static str {
         match resource_type {
             "SERVICE" => "GET",
+            "DeleteMarker" => "DELETE",
             _ => "GET, HEAD, PUT, POST, DELETE",
         }
     }
