@@ -11,9 +11,9 @@ use super::index::{Index, parse_upload_key};
 use super::layout::{BlobId, Layout};
 use super::medium::Medium;
 use super::record::{
-    BlobRecord, BucketRecord, Head, ObjectRecord, PartRecord, Segment, UploadRecord, UsageRecord, decode,
-    encode,
+    BlobRecord, BucketRecord, Head, ObjectRecord, PartRecord, UploadRecord, UsageRecord, decode, encode,
 };
+use super::segment::Segment;
 use super::versions::{Version, parse_version_key};
 use crate::s3::name::{BucketName, VersionId};
 use crate::store::Error;

@@ -12,7 +12,7 @@ use rustix::param::page_size;
 
 use super::layout::{BlobId, Layout};
 use super::medium::{Adoption, Medium, NewFile, Syncer};
-use super::record::{Segment, slice};
+use super::segment::{Segment, slice};
 use super::window::show;
 use crate::auth::BodyProof;
 use crate::store::Error;

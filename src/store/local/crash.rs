@@ -14,11 +14,10 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-use disk::{Fault, Sim, State};
+use disk::{Fault, Random, Sim, State, scratch, unique};
 
 use super::*;
 use crate::auth::BodyProof;
@@ -33,38 +32,6 @@ use crate::store::{
     Bucket, Completion, Content, Copy, Deletion, ListedVersion, NamedPart, NewObject, Object, ObjectName,
     Part, Upload, UploadName, Versioning,
 };
-
-/// A generator of numbers that a seed determines.
-#[derive(Clone, Debug)]
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-
-    fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit as u64).expect("below the limit")
-    }
-
-    fn coin(&mut self) -> bool {
-        self.next() & 1 == 1
-    }
-}
-
-fn unique() -> usize {
-    static NUMBER: AtomicUsize = AtomicUsize::new(0);
-    NUMBER.fetch_add(1, Ordering::Relaxed)
-}
-
-/// A folder in memory where there is one: real syncs are not what is tested here.
-fn scratch() -> PathBuf {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
-}
 
 fn settings(directory: &Path) -> Settings {
     Settings { inline_bytes_max: 1000, ..Settings::of(directory.to_owned()) }

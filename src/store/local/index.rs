@@ -26,8 +26,9 @@ use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwT
 
 use super::layout::BlobId;
 use super::record::{
-    BlobRecord, BucketRecord, Head, ObjectRecord, Segment, StoredChecksum, UsageRecord, decode, encode,
+    BlobRecord, BucketRecord, Head, ObjectRecord, StoredChecksum, UsageRecord, decode, encode,
 };
+use super::segment::Segment;
 use crate::s3::name::{BucketName, ObjectKey, PartNumber, UploadId};
 use crate::store::Error;
 

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::medium::Medium;
-use super::record::Segment;
+use super::segment::Segment;
 use crate::s3::name::{hex_decode, hex_encode};
 
 /// The text of `format` that this version writes.

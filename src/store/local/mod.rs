@@ -13,6 +13,7 @@ mod blob;
 mod buckets;
 mod check;
 mod commit;
+mod completion;
 #[cfg(test)]
 mod crash;
 mod expire;
@@ -26,6 +27,7 @@ mod objects;
 mod reclaim;
 mod record;
 mod scrub;
+mod segment;
 #[cfg(test)]
 mod tests;
 mod tree;

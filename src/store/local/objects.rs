@@ -4,9 +4,9 @@ use super::Store;
 use super::blob::{NewBlob, NewContent, Received};
 use super::index::{Transaction, object_key};
 use super::record::{
-    BucketRecord, Head, ObjectRecord, Segment, StoredBody, StoredChecksum, StoredPart, StoredVersioning,
-    inline,
+    BucketRecord, Head, ObjectRecord, StoredBody, StoredChecksum, StoredPart, StoredVersioning, inline,
 };
+use super::segment::Segment;
 use crate::clock::Timestamp;
 use crate::s3::checksum::Checksum;
 use crate::s3::condition::{Decision, WriteCondition};

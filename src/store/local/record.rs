@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::first::{FirstBlob, FirstBucket, FirstHead, FirstObject, FirstUpload};
-use super::layout::BlobId;
+use super::segment::Segment;
 use crate::clock::Timestamp;
 use crate::s3::checksum::{Algorithm, Checksum, ChecksumType};
 use crate::s3::metadata::Metadata;
@@ -24,44 +24,6 @@ const FIRST: u8 = 1;
 pub(super) trait Record<'v>: Sized + Deserialize<'v> {
     /// The fields of version 1.
     type First: Deserialize<'v> + Into<Self>;
-}
-
-/// A run of bytes in a blob.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Segment {
-    blob: [u8; 16],
-    pub offset: u64,
-    pub length: u64,
-}
-
-impl Segment {
-    pub(super) fn new(blob: BlobId, offset: u64, length: u64) -> Self {
-        Self { blob: blob.0, offset, length }
-    }
-
-    pub(super) fn blob(&self) -> BlobId {
-        BlobId(self.blob)
-    }
-}
-
-/// The segments that hold `offset..offset + length` of the bytes that `segments` hold.
-pub(super) fn slice(segments: &[Segment], offset: u64, length: u64) -> Vec<Segment> {
-    let mut out = Vec::new();
-    let (mut skip, mut left) = (offset, length);
-    for segment in segments {
-        if left == 0 {
-            break;
-        }
-        if skip >= segment.length {
-            skip -= segment.length;
-            continue;
-        }
-        let length = (segment.length - skip).min(left);
-        out.push(Segment { blob: segment.blob, offset: segment.offset + skip, length });
-        left -= length;
-        skip = 0;
-    }
-    out
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -461,17 +423,6 @@ pub(super) fn inline(bytes: &[u8]) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn slices_cross_segments() {
-        let of = |blob, offset, length| Segment::new(BlobId([blob; 16]), offset, length);
-        let segments = [of(1, 0, 10), of(2, 5, 10), of(3, 0, 10)];
-        assert_eq!(slice(&segments, 0, 30), segments);
-        assert_eq!(slice(&segments, 8, 4), [of(1, 8, 2), of(2, 5, 2)]);
-        assert_eq!(slice(&segments, 10, 10), [of(2, 5, 10)]);
-        assert_eq!(slice(&segments, 19, 2), [of(2, 14, 1), of(3, 0, 1)]);
-        assert_eq!(slice(&segments, 30, 5), []);
-    }
 
     #[test]
     fn objects_round_trip() {

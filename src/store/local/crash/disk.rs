@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -11,7 +12,6 @@ use bytes::Bytes;
 use super::super::layout::Layout;
 use super::super::medium::{Adoption, Medium, NewFile, Syncer};
 use super::super::{Received, Store};
-use super::{Random, scratch, unique};
 use crate::auth::BodyProof;
 use crate::s3::checksum::Algorithm;
 use crate::store::Error;
@@ -275,4 +275,36 @@ pub(super) fn adopt(store: &Store, body: &[u8]) -> Result<Received, Error> {
     let mut digester = BodyProof::digester(Algorithm::Crc64Nvme);
     digester.update(body);
     writer.expect("the simulated disk does it").finish(digester.finish())
+}
+
+/// A generator of numbers that a seed determines.
+#[derive(Clone, Debug)]
+pub(super) struct Random(pub u64);
+
+impl Random {
+    pub(super) fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    pub(super) fn below(&mut self, limit: usize) -> usize {
+        usize::try_from(self.next() % limit as u64).expect("below the limit")
+    }
+
+    pub(super) fn coin(&mut self) -> bool {
+        self.next() & 1 == 1
+    }
+}
+
+pub(super) fn unique() -> usize {
+    static NUMBER: AtomicUsize = AtomicUsize::new(0);
+    NUMBER.fetch_add(1, Ordering::Relaxed)
+}
+
+/// A folder in memory where there is one: real syncs are not what is tested here.
+pub(super) fn scratch() -> PathBuf {
+    let memory = Path::new("/dev/shm");
+    if memory.is_dir() { memory.to_owned() } else { std::env::temp_dir() }
 }

@@ -11,7 +11,8 @@ use super::folder::{Root, make_file, remove};
 use super::found::{Found, Whole};
 use crate::clock::Timestamp;
 use crate::store::local::medium::{Disk, descriptor};
-use crate::store::local::record::{Segment, StoredBody};
+use crate::store::local::record::StoredBody;
+use crate::store::local::segment::Segment;
 use crate::store::local::visit::{Step, Visitor};
 
 /// The name of a file that is being made, in the root of the tree.

@@ -9,7 +9,8 @@ use crate::s3::name::BucketName;
 use crate::store::Error;
 use crate::store::local::Store;
 use crate::store::local::index::ReadTransaction;
-use crate::store::local::record::{BlobRecord, ObjectRecord, Segment, StoredBody, decode};
+use crate::store::local::record::{BlobRecord, ObjectRecord, StoredBody, decode};
+use crate::store::local::segment::Segment;
 use crate::store::local::visit::Visitor;
 
 /// An object as a page has it.
