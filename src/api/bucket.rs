@@ -3,7 +3,7 @@
 use http::header::{CONTENT_LENGTH, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue};
 
-use super::conditions::check_write_headers;
+use super::conditions::check_acl;
 use super::error::of_store;
 use super::exchange::{Body, Call, Intake, Reply, blocking, no_content, xml};
 use super::list::{max_entries, optional};
@@ -50,7 +50,7 @@ pub(super) async fn list_buckets(call: &Call<'_>) -> Result<Reply, Error> {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
 pub(super) async fn create(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
-    check_write_headers(call.request())?;
+    check_acl(call.request())?;
     // Without either header there is no body.
     let headers = call.request().headers();
     if headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING) || !body.ended {
@@ -131,7 +131,7 @@ pub(super) async fn put_versioning(call: &Call<'_>, body: &mut Intake) -> Result
     let document = receive_document(call, body, BodyKind::Document { digest_required: false }).await?;
     let configuration = Element::parse(&document, "VersioningConfiguration")?;
     if configuration.child("MfaDelete").is_some_and(|delete| delete.trim() == "Enabled") {
-        return Err(ErrorCode::NotImplemented.error().with("Header", "MfaDelete").at("versioning"));
+        return Err(Error::not_implemented("MfaDelete is not implemented here").at("versioning"));
     }
     let versioning = match configuration.child("Status").map(str::trim) {
         None | Some("") => return Err(ErrorCode::IllegalVersioningConfigurationException.error()),

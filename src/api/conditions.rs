@@ -1,6 +1,11 @@
 //! What requests ask for beside their operation: owners, ACLs, versions, and the functions that are not there.
 
+use std::borrow::Cow;
+
+use http::{HeaderName, Method};
+
 use crate::s3::error::{Error, ErrorCode};
+use crate::s3::header::{self, Treatment};
 use crate::s3::name::VersionId;
 use crate::s3::request::Request;
 use crate::store::Bucket;
@@ -16,34 +21,62 @@ pub(super) fn check_expected_owner(request: &Request, header: &str, bucket: &Buc
     }
 }
 
-/// Headers that ask for something this server does not do. To ignore them would be a wrong 200.
-const UNSUPPORTED_ON_WRITE: [&str; 4] = [
-    "x-amz-object-lock-",
-    "x-amz-server-side-encryption",
-    "x-amz-write-offset-bytes",
-    "x-amz-copy-source-server-side-encryption",
-];
-
-/// Refuses a write that asks for what is not there.
+/// Refuses a request that would change something and carries a header for what is not there. To ignore it would be a
+/// wrong 200.
 ///
 /// # Errors
-/// `NotImplemented` with the header, `AccessControlListNotSupported` for an ACL that would give others access.
-pub(super) fn check_write_headers(request: &Request) -> Result<(), Error> {
-    let in_headers = request.headers().keys().map(|name| name.as_str().to_owned());
-    let in_query = request.query().iter().map(|(name, _)| name.to_ascii_lowercase());
-    for name in in_headers.chain(in_query).filter(|name| name.starts_with("x-amz-")) {
-        let unsupported = match name.as_str() {
-            "x-amz-bucket-object-lock-enabled" => {
-                request.amz(&name).is_some_and(|value| !value.eq_ignore_ascii_case("false"))
-            }
-            name => UNSUPPORTED_ON_WRITE.iter().any(|prefix| name.starts_with(prefix)),
-        };
-        if unsupported {
-            return Err(ErrorCode::NotImplemented.error().with("Header", name).at("header"));
-        }
-        if name.starts_with("x-amz-grant-") {
-            return Err(acl_not_supported());
-        }
+/// `NotImplemented` with the header.
+pub(super) fn refuse_unsupported_headers(request: &Request) -> Result<(), Error> {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(());
+    }
+    let in_headers = request.headers().keys().map(|name| Cow::Borrowed(name.as_str()));
+    let in_query = request.query().iter().map(|(name, _)| lower_case(name));
+    let unsupported = in_headers.chain(in_query).filter(|name| is_unsupported(request, name));
+    // S3 was seen to name the one that comes first by name, of several.
+    match unsupported.min() {
+        Some(name) => Err(Error::not_implemented_header(name, None).at("header")),
+        None => Ok(()),
+    }
+}
+
+fn lower_case(name: &str) -> Cow<'_, str> {
+    match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        true => Cow::Owned(name.to_ascii_lowercase()),
+        false => Cow::Borrowed(name),
+    }
+}
+
+fn is_unsupported(request: &Request, name: &str) -> bool {
+    match name {
+        // A part of a body, which to store as the whole would destroy the object: RFC 9110 14.5.
+        "content-range" => request.method() == Method::PUT,
+        // S3 has no conditions on dates here.
+        "if-modified-since" | "if-unmodified-since" => true,
+        "x-amz-bucket-object-lock-enabled" => is_other(request, name, "false"),
+        // All buckets are in the one namespace.
+        "x-amz-bucket-namespace" => is_other(request, name, "global"),
+        name => name.starts_with("x-amz-") && header::treatment(name) == Some(Treatment::Refused),
+    }
+}
+
+/// Whether a header says anything but this word.
+fn is_other(request: &Request, name: &str, word: &str) -> bool {
+    request.amz(name).is_some_and(|value| !value.eq_ignore_ascii_case(word))
+}
+
+/// Checks the ACL that a write gives to what it makes.
+///
+/// # Errors
+/// `AccessControlListNotSupported` for one that would give others access, `InvalidArgument` for one that is not
+/// known.
+pub(super) fn check_acl(request: &Request) -> Result<(), Error> {
+    let is_grant =
+        |name: &str| name.get(..12).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-grant-"));
+    let mut names =
+        request.headers().keys().map(HeaderName::as_str).chain(request.query().iter().map(|(name, _)| name));
+    if names.any(is_grant) {
+        return Err(acl_not_supported());
     }
     match request.amz("x-amz-acl").as_deref() {
         None | Some("private" | "bucket-owner-full-control" | "bucket-owner-read") => Ok(()),

@@ -1,6 +1,6 @@
 //! Errors on their way to the client: the one table from the store's errors to S3's, and the answer they make.
 
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
+use http::header::{CONNECTION, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, Method};
 
 use super::exchange::{Body, Reply};
@@ -8,7 +8,6 @@ use super::id::{RequestId, host_id};
 use crate::clock::Timestamp;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::VersionId;
-use crate::s3::operation::Operation;
 use crate::s3::request::Request;
 use crate::s3::xml::Writer;
 use crate::store;
@@ -20,7 +19,7 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
     let key = request.target().key().map(|key| key.as_str()).unwrap_or_default();
     match error {
         E::NoSuchBucket => ErrorCode::NoSuchBucket.error().with("BucketName", bucket),
-        E::NoSuchKey => ErrorCode::NoSuchKey.error().with("Key", key),
+        E::NoSuchKey | E::NothingToMatch => ErrorCode::NoSuchKey.error().with("Key", key),
         E::NoSuchVersion => {
             let version = request.query().value("versionId").unwrap_or_default();
             ErrorCode::NoSuchVersion.error().with("Key", key).with("VersionId", version)
@@ -100,6 +99,7 @@ fn delete_marker(
             .error()
             .with("Method", request.method().as_str())
             .with("ResourceType", "DeleteMarker")
+            .header("allow", "DELETE")
             .header("last-modified", modified.http_date()),
     };
     error
@@ -122,10 +122,6 @@ pub(super) fn reply(error: &Error, id: RequestId, method: &Method) -> Reply {
     let headers = reply.headers_mut();
     if let Some(region) = error.detail("Region").and_then(|region| HeaderValue::from_str(region).ok()) {
         headers.insert(HeaderName::from_static("x-amz-bucket-region"), region);
-    }
-    if error.code() == ErrorCode::MethodNotAllowed {
-        let allowed = Operation::allowed_methods_of(error.detail("ResourceType").unwrap_or_default());
-        headers.insert(ALLOW, HeaderValue::from_static(allowed));
     }
     for (name, value) in error.headers() {
         if let Ok(value) = HeaderValue::from_str(value) {

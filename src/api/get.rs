@@ -40,7 +40,7 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Reply, Error> {
     check_read_headers(request)?;
     let overrides = overrides(call)?;
     let object = call.store().object(&name).map_err(|error| of_store(error, request))?;
-    match Conditions::of_request(request).for_read(&object.etag, object.modified) {
+    match Conditions::of_request(request, call.now).for_read(&object.etag, object.modified) {
         Decision::Proceed => {}
         Decision::NotModified => return Ok(not_modified(call, &object)),
         Decision::Failed(condition) => {

@@ -28,6 +28,8 @@ pub(super) struct Entry {
     key: String,
     code: &'static str,
     check: &'static str,
+    /// The header or parameter that is not implemented.
+    unsupported: Option<String>,
     bytes_in: u64,
     bytes_out: u64,
     status: u16,
@@ -53,6 +55,7 @@ impl Entry {
             key: String::new(),
             code: "",
             check: "",
+            unsupported: None,
             bytes_in: 0,
             bytes_out: 0,
             status: 0,
@@ -72,6 +75,7 @@ impl Entry {
 
     pub(super) fn refused(&mut self, error: &Error) {
         (self.code, self.check) = (error.code().name(), error.check());
+        self.unsupported = error.unsupported().map(str::to_owned);
     }
 
     /// The answer is made; what is left is to send it.
@@ -114,6 +118,7 @@ impl Drop for Entry {
             micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX),
             code = self.code,
             check = self.check,
+            unsupported = self.unsupported,
             target = self.target,
             "request"
         );

@@ -98,7 +98,9 @@ async fn answer(
     match request.operation() {
         Operation::Preflight => return Err(preflight(context, &request)),
         // Probes for other services are signed for those, and forms sign their policy: there is nothing to verify.
-        Operation::ServicePost | Operation::PostObject => return Err(not_implemented()),
+        operation @ (Operation::ServicePost | Operation::PostObject) => {
+            return Err(not_implemented(operation));
+        }
         _ => {}
     }
     let now = context.clock.now();
@@ -118,6 +120,7 @@ async fn answer(
     if let Some(bucket) = &owned {
         conditions::check_expected_owner(request, "x-amz-expected-bucket-owner", bucket)?;
     }
+    conditions::refuse_unsupported_headers(request)?;
     let call = Call { context, permit, owned: owned.as_ref(), now };
     let mut reply = act(&call, body).await?;
     if method == Method::HEAD {
@@ -161,14 +164,16 @@ async fn act(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
         Operation::UploadPartCopy => multipart::upload_part_copy(call).await,
         Operation::CompleteMultipartUpload => multipart::complete(call, body).await,
         Operation::AbortMultipartUpload => multipart::abort(call).await,
-        _ => Err(not_implemented()),
+        operation => Err(not_implemented(operation)),
     }
 }
 
-fn not_implemented() -> Error {
-    ErrorCode::NotImplemented
-        .says("A header or query you provided requested a function that is not implemented.")
-        .at("operation")
+fn not_implemented(operation: Operation) -> Error {
+    let what = match operation.sub_resource() {
+        Some(word) => format!("{} (the query parameter {word}) is not implemented here", operation.name()),
+        None => format!("{} is not implemented here", operation.name()),
+    };
+    Error::not_implemented(what).at("operation")
 }
 
 /// No bucket has a CORS configuration, so every preflight is refused.

@@ -1,17 +1,17 @@
 //! Multipart uploads.
 
-use super::conditions::{check_write_headers, refuse_version};
+use super::conditions::{check_acl, refuse_version};
 use super::error::of_store;
 use super::exchange::{Body, Call, Intake, Reply, blocking, no_content, xml};
 use super::get::invalid_part_number;
 use super::object::{
     add_checksum, add_etag, add_source_version, add_version, copy_source, named_algorithm, named_tags,
-    of_source, write_checksum, write_condition,
+    of_source, write_checksum,
 };
 use super::upload::{Place, receive, receive_document};
 use crate::auth::{BodyCheck, BodyKind, BodyProof};
 use crate::s3::checksum::{Algorithm, ChecksumType};
-use crate::s3::condition::{Conditions, Decision};
+use crate::s3::condition::{Conditions, Decision, WriteCondition};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::metadata::Metadata;
 use crate::s3::name::{ETag, PartNumber, UploadId, VersionId};
@@ -27,7 +27,7 @@ use crate::store::{
 pub(super) async fn create(call: &Call<'_>) -> Result<Reply, Error> {
     let request = call.request();
     refuse_version(request)?;
-    check_write_headers(request)?;
+    check_acl(request)?;
     let upload = Upload {
         key: call.key().clone(),
         id: new_upload_id(call)?,
@@ -120,7 +120,7 @@ fn part_number(call: &Call<'_>) -> Result<PartNumber, Error> {
 pub(super) async fn upload_part(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     let request = call.request();
     refuse_version(request)?;
-    check_write_headers(request)?;
+    check_acl(request)?;
     let number = part_number(call)?;
     let upload = upload(call)?;
     let fallback = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
@@ -161,7 +161,7 @@ fn check_part_algorithm(upload: &Upload, check: &BodyCheck) -> Result<(), Error>
 pub(super) async fn upload_part_copy(call: &Call<'_>) -> Result<Reply, Error> {
     let request = call.request();
     refuse_version(request)?;
-    check_write_headers(request)?;
+    check_acl(request)?;
     let number = part_number(call)?;
     let upload = upload(call)?;
     let source = copy_source(call)?;
@@ -191,7 +191,7 @@ async fn copy_part(
     let object = call.store().object(source).map_err(failed)?;
     let version = (from.versioning != Versioning::Off).then_some(object.version);
     if let Decision::Failed(condition) =
-        Conditions::of_copy_source(request).for_copy_source(&object.etag, object.modified)
+        Conditions::of_copy_source(request, call.now).for_copy_source(&object.etag, object.modified)
     {
         return Err(ErrorCode::PreconditionFailed.error().with("Condition", condition).at("condition"));
     }
@@ -252,7 +252,7 @@ fn copied_span(call: &Call<'_>, size: u64) -> Result<Span, Error> {
 pub(super) async fn complete(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     let request = call.request();
     let name = upload_name(call)?;
-    let condition = write_condition(call)?;
+    let condition = WriteCondition::of_request(request)?;
     let document = receive_document(call, body, BodyKind::Completion).await?;
     let completion = Completion {
         parts: named_parts(&document)?,

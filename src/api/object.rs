@@ -3,7 +3,7 @@
 use http::header::ETAG;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::conditions::{check_expected_owner, check_write_headers, parse_version, refuse_version};
+use super::conditions::{check_acl, check_expected_owner, parse_version, refuse_version};
 use super::error::of_store;
 use super::exchange::{Body, Call, Intake, Reply, blocking, no_content, xml};
 use super::lifecycle::add_expiration;
@@ -30,7 +30,7 @@ pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Err
     let request = call.request();
     let verified = call.permit.verified();
     refuse_version(request)?;
-    check_write_headers(request)?;
+    check_acl(request)?;
     let check = verified.check_body(BodyKind::Object { checksum: Algorithm::Crc64Nvme })?;
     let new = new_object(call, verified.is_framed())?;
     call.store().check_room(call.bucket(), check.length).map_err(|error| of_store(error, request))?;
@@ -56,7 +56,7 @@ fn new_object(call: &Call<'_>, framed: bool) -> Result<NewObject, Error> {
         key: call.key().clone(),
         metadata: Metadata::of_request(call.request(), framed)?,
         tags: named_tags(call)?,
-        condition: write_condition(call)?,
+        condition: WriteCondition::of_request(call.request())?,
     })
 }
 
@@ -67,19 +67,6 @@ fn new_object(call: &Call<'_>, framed: bool) -> Result<NewObject, Error> {
 pub(super) fn named_tags(call: &Call<'_>) -> Result<Tags, Error> {
     let tags = call.request().amz("x-amz-tagging").map(|text| Tags::parse_header(&text)).transpose()?;
     Ok(tags.unwrap_or_default())
-}
-
-/// The condition of a write.
-///
-/// # Errors
-/// `NotImplemented` for tags in `If-None-Match`, which S3 takes on reads only.
-pub(super) fn write_condition(call: &Call<'_>) -> Result<WriteCondition, Error> {
-    match Conditions::of_request(call.request()).for_write() {
-        WriteCondition::Unsupported => {
-            Err(ErrorCode::NotImplemented.error().with("Header", "If-None-Match").at("condition"))
-        }
-        condition => Ok(condition),
-    }
 }
 
 pub(super) fn add_etag(headers: &mut HeaderMap, etag: &str) {
@@ -120,7 +107,7 @@ pub(super) fn write_checksum(writer: &mut Writer, checksum: Option<&ObjectChecks
 pub(super) async fn copy(call: &Call<'_>) -> Result<Reply, Error> {
     let request = call.request();
     refuse_version(request)?;
-    check_write_headers(request)?;
+    check_acl(request)?;
     let source = copy_source(call)?;
     let keep_metadata = !replaces(call, "x-amz-metadata-directive", "Unknown metadata directive.")?;
     let keep_tags = !replaces(call, "x-amz-tagging-directive", "Unknown tagging directive.")?;
@@ -130,7 +117,7 @@ pub(super) async fn copy(call: &Call<'_>) -> Result<Reply, Error> {
     }
     let copy = Copy {
         checksum: copied_checksum(call, &source).await?,
-        source_conditions: Conditions::of_copy_source(request),
+        source_conditions: Conditions::of_copy_source(request, call.now),
         // Also validates a storage class that is given without replacing anything else.
         target: new_object(call, false)?,
         source: source.clone(),
@@ -264,7 +251,7 @@ pub(super) fn copy_source(call: &Call<'_>) -> Result<ObjectName, Error> {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
 pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Error> {
     let ObjectName { bucket, key, version } = call.object()?;
-    let deletion = Deletion { key, version, condition: write_condition(call)? };
+    let deletion = Deletion { key, version, condition: WriteCondition::of_request(call.request())? };
     let deleted = call.store().delete_object(bucket, deletion, call.now).await;
     let deleted = deleted.map_err(|error| of_store(error, call.request()))?;
     let mut reply = no_content();
@@ -337,7 +324,7 @@ fn deletion(key: &str, entry: &Element) -> Result<Deletion, Error> {
     }
     // S3 takes these of directory buckets only.
     if ["LastModifiedTime", "Size"].iter().any(|name| entry.child(name).is_some()) {
-        return Err(ErrorCode::NotImplemented.error());
+        return Err(Error::not_implemented("LastModifiedTime and Size are for directory buckets"));
     }
     let key = ObjectKey::parse(key).map_err(|error| match error {
         KeyError::TooLong(size) => key_too_long(size),

@@ -220,7 +220,7 @@ impl V4Claim {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct V2Claim {
     pub access_key: String,
-    /// Base64 as received, a `+` that the query turned into a space restored.
+    /// Base64 as received. A raw `+` is a blank, as in any query, and so no base64.
     pub signature: String,
     /// The date line of the string to sign.
     pub date_line: String,
@@ -252,7 +252,7 @@ impl V2Claim {
         let expires = value("Expires");
         Ok(Self {
             access_key: value("AWSAccessKeyId").to_owned(),
-            signature: value("Signature").replace(' ', "+"),
+            signature: value("Signature").to_owned(),
             date_line: expires.to_owned(),
             lifetime: V2Lifetime::Expires(expires.to_owned()),
         })
@@ -438,7 +438,7 @@ fn parse_decimal(text: &str) -> Option<i64> {
 }
 
 fn not_sigv4a(header: &'static str) -> Error {
-    ErrorCode::NotImplemented.error().with("Header", header).at("algorithm")
+    Error::not_implemented_header(header, Some("SigV4A is not implemented here")).at("algorithm")
 }
 
 #[cfg(test)]

@@ -70,7 +70,10 @@ impl Payload {
             }
             "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"
             | "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER" => {
-                return Err(ErrorCode::NotImplemented.error().with("Header", "x-amz-content-sha256"));
+                return Err(Error::not_implemented_header(
+                    "x-amz-content-sha256",
+                    Some("SigV4A is not implemented here"),
+                ));
             }
             hash if hash.len() == 64 && hash.bytes().all(|b| b.is_ascii_hexdigit()) => {
                 Self::Sha256(hash.to_owned())
@@ -207,7 +210,7 @@ fn declared_length(request: &Request, payload: &Payload) -> Result<u64, Error> {
     }
     let Some(length) = request.content_length() else {
         return Err(match request.headers().contains_key(http::header::TRANSFER_ENCODING) {
-            true => ErrorCode::NotImplemented.error().with("Header", "Transfer-Encoding"),
+            true => Error::not_implemented_header("Transfer-Encoding", None),
             false => missing(),
         });
     };

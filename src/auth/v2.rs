@@ -14,59 +14,30 @@ use super::payload::Payload;
 use super::{Settings, Trace, check_skew, check_token, mismatch, request_token, unknown_key};
 use crate::clock::Timestamp;
 use crate::s3::error::{Error, ErrorCode};
+use crate::s3::operation::Operation;
 use crate::s3::request::Request;
 use crate::s3::target::{Style, Target};
 
-/// Parameters that are signed: the union of what S3 documents and clients sign.
-const SUB_RESOURCES: [&str; 45] = [
-    "accelerate",
-    "acl",
-    "analytics",
-    "cors",
+/// Parameters that are signed beside those that select an operation: what S3 documents and clients sign.
+const SIGNED_PARAMETERS: [&str; 11] = [
     "defaultObjectAcl",
-    "delete",
-    "inventory",
-    "lifecycle",
-    "location",
-    "logging",
-    "metrics",
-    "notification",
-    "object-lock",
     "partNumber",
-    "policy",
-    "replication",
-    "requestPayment",
     "response-cache-control",
     "response-content-disposition",
     "response-content-encoding",
     "response-content-language",
     "response-content-type",
     "response-expires",
-    "restore",
-    "select",
     "select-type",
     "storageClass",
-    "tagging",
-    "torrent",
-    "uploadId",
-    "uploads",
     "versionId",
-    "versioning",
-    "versions",
-    "website",
-    "intelligent-tiering",
-    // Not documented for V2, but they choose the operation: unsigned, whoever holds a URL could change what it
-    // does.
-    "attributes",
-    "encryption",
-    "legal-hold",
-    "ownershipControls",
-    "policyStatus",
-    "publicAccessBlock",
-    "renameObject",
-    "retention",
-    "session",
 ];
+
+/// Whether a query parameter is signed. Not all that select an operation are documented for V2; unsigned, whoever
+/// holds a URL could change what it does.
+fn is_signed(name: &str) -> bool {
+    SIGNED_PARAMETERS.contains(&name) || Operation::is_sub_resource(name)
+}
 
 /// Judges a V2 request: the key it was signed with, and what it says of its body.
 ///
@@ -208,7 +179,7 @@ fn push_resource(text: &mut Vec<u8>, request: &Request, bucket_slash: bool) {
 
 /// The parameters that are signed, as they end the resource: `?a=1&b`; empty if there is none.
 pub(super) fn signed_parameters<'a>(query: impl Iterator<Item = (&'a str, &'a str)>) -> String {
-    let mut parameters: Vec<(&str, &str)> = query.filter(|(name, _)| SUB_RESOURCES.contains(name)).collect();
+    let mut parameters: Vec<(&str, &str)> = query.filter(|(name, _)| is_signed(name)).collect();
     parameters.sort_unstable();
     let mut text = String::new();
     for (position, (name, value)) in parameters.into_iter().enumerate() {
@@ -220,4 +191,17 @@ pub(super) fn signed_parameters<'a>(query: impl Iterator<Item = (&'a str, &'a st
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_selects_an_operation_is_signed() {
+        for word in Operation::sub_resources().chain(["partNumber", "versionId"]) {
+            assert_eq!(signed_parameters([(word, "")].into_iter()), format!("?{word}"));
+        }
+        assert_eq!(signed_parameters([("prefix", "a"), ("x-id", "GetObject")].into_iter()), "");
+    }
 }

@@ -1,8 +1,8 @@
 //! Conditional requests, decided in the order of RFC 9110 13.2.2 from an entity tag and a date.
 
-use http::HeaderName;
-use http::header::{IF_MATCH, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_UNMODIFIED_SINCE};
+use http::Method;
 
+use super::error::Error;
 use super::name::ETag;
 use super::request::Request;
 use crate::clock::Timestamp;
@@ -51,49 +51,34 @@ pub enum Decision {
     Failed(&'static str),
 }
 
-/// The headers conditions are read from.
-struct Names {
-    if_match: HeaderName,
-    if_none_match: HeaderName,
-    if_modified_since: HeaderName,
-    if_unmodified_since: HeaderName,
-}
-
 impl Conditions {
-    /// The four conditions of a GET or HEAD, and the two of a PUT.
-    pub fn of_request(request: &Request) -> Self {
-        Self::read(
-            request,
-            &Names {
-                if_match: IF_MATCH,
-                if_none_match: IF_NONE_MATCH,
-                if_modified_since: IF_MODIFIED_SINCE,
-                if_unmodified_since: IF_UNMODIFIED_SINCE,
-            },
-        )
+    /// The four conditions of a GET or HEAD.
+    pub fn of_request(request: &Request, now: Timestamp) -> Self {
+        Self::read(request, ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"], now)
     }
 
     /// The conditions a copy puts on its source.
-    pub fn of_copy_source(request: &Request) -> Self {
-        Self::read(
-            request,
-            &Names {
-                if_match: HeaderName::from_static("x-amz-copy-source-if-match"),
-                if_none_match: HeaderName::from_static("x-amz-copy-source-if-none-match"),
-                if_modified_since: HeaderName::from_static("x-amz-copy-source-if-modified-since"),
-                if_unmodified_since: HeaderName::from_static("x-amz-copy-source-if-unmodified-since"),
-            },
-        )
+    pub fn of_copy_source(request: &Request, now: Timestamp) -> Self {
+        let names = [
+            "x-amz-copy-source-if-match",
+            "x-amz-copy-source-if-none-match",
+            "x-amz-copy-source-if-modified-since",
+            "x-amz-copy-source-if-unmodified-since",
+        ];
+        Self::read(request, names, now)
     }
 
-    fn read(request: &Request, names: &Names) -> Self {
-        let tags = |name| request.condition(name).map(Tags::parse);
-        let date = |name| request.condition(name).and_then(Timestamp::parse_http_date);
+    /// Reads the conditions of these names: two on tags and two on dates, the positive one first.
+    fn read(request: &Request, [matches, none, modified, unmodified]: [&str; 4], now: Timestamp) -> Self {
+        let tags = |name| request.anywhere(name).map(|text| Tags::parse(&text));
+        let date = |name| request.anywhere(name).and_then(|text| Timestamp::parse_http_date(&text));
+        // RFC 9110 13.1.3: a date later than now is of a clock that is wrong, and no condition.
+        let is_past = |date: &Timestamp| date.unix_seconds() <= now.unix_seconds();
         Self {
-            if_match: tags(&names.if_match),
-            if_none_match: tags(&names.if_none_match),
-            if_modified_since: date(&names.if_modified_since),
-            if_unmodified_since: date(&names.if_unmodified_since),
+            if_match: tags(matches),
+            if_none_match: tags(none),
+            if_modified_since: date(modified).filter(is_past),
+            if_unmodified_since: date(unmodified),
         }
     }
 
@@ -126,16 +111,6 @@ impl Conditions {
             Decision::Proceed => Decision::Proceed,
         }
     }
-
-    /// The conditions of a write.
-    pub fn for_write(&self) -> WriteCondition {
-        match (&self.if_none_match, &self.if_match) {
-            (Some(Tags::Any), _) => WriteCondition::Absent,
-            (Some(Tags::Of(_)), _) => WriteCondition::Unsupported,
-            (None, Some(tags)) => WriteCondition::of_match(tags.clone()),
-            (None, None) => WriteCondition::None,
-        }
-    }
 }
 
 /// What must hold of the object that a write replaces.
@@ -146,22 +121,42 @@ pub enum WriteCondition {
     Absent,
     /// `If-Match: *`.
     Present,
-    /// `If-Match` with tags.
-    Tagged(Vec<ETag>),
-    /// `If-None-Match` with tags, which S3 does not take on writes.
-    Unsupported,
+    /// `If-Match` with a tag; `None` for a text that is no tag of ours, and so matches nothing.
+    Tagged(Option<ETag>),
 }
 
 impl WriteCondition {
-    /// What `If-Match` with this value asks for.
-    pub fn matching(text: &str) -> Self {
-        Self::of_match(Tags::parse(text))
+    /// The condition of a request that writes or deletes. It is one condition with one value, not a list as on reads:
+    /// S3 carries nothing out under a condition that it cannot decide.
+    ///
+    /// # Errors
+    /// `NotImplemented` for both conditions at once, and for a value that the request does not take.
+    pub fn of_request(request: &Request) -> Result<Self, Error> {
+        let refuse = |name: &str| {
+            let why = format!("We don't accept the provided value of {name} header for this API");
+            Err(Error::not_implemented_header(name, Some(&why)).at("condition"))
+        };
+        let deletes = request.method() == Method::DELETE;
+        match (request.anywhere("if-match"), request.anywhere("if-none-match")) {
+            (None, None) => Ok(Self::None),
+            (Some(_), Some(_)) => {
+                let why = "Multiple conditional request headers present in the request";
+                Err(Error::not_implemented_header("If-Match,If-None-Match", Some(why)).at("condition"))
+            }
+            (None, Some(text)) if text.trim() == "*" && !deletes => Ok(Self::Absent),
+            (None, Some(_)) => refuse("If-None-Match"),
+            (Some(text), None) => match Self::matching(&text) {
+                Self::Present if !deletes => refuse("If-Match"),
+                condition => Ok(condition),
+            },
+        }
     }
 
-    fn of_match(tags: Tags) -> Self {
-        match tags {
-            Tags::Any => Self::Present,
-            Tags::Of(tags) => Self::Tagged(tags),
+    /// What `If-Match` with this value asks for.
+    pub fn matching(text: &str) -> Self {
+        match text.trim() {
+            "*" => Self::Present,
+            text => Self::Tagged(ETag::parse(text)),
         }
     }
 }

@@ -89,6 +89,9 @@ error_codes! {
     XAmzContentSHA256Mismatch 400 "The provided 'x-amz-content-sha256' header does not match what was computed.";
 }
 
+/// The element in which S3 says what a refused header or value was about; its case is S3's.
+const ADDITIONAL_MESSAGE: &str = "additionalMessage";
+
 impl ErrorCode {
     /// An error with this code and its usual message.
     pub fn error(self) -> Error {
@@ -132,6 +135,33 @@ impl Error {
         value: impl Into<String>,
     ) -> Self {
         ErrorCode::InvalidArgument.says(message).with("ArgumentName", name).with("ArgumentValue", value)
+    }
+
+    /// `NotImplemented` for this header; `why` says more than its name, if more is to be said.
+    pub fn not_implemented_header(name: impl Into<String>, why: Option<&str>) -> Self {
+        let error = ErrorCode::NotImplemented.error().with("Header", name);
+        match why {
+            Some(why) => error.with(ADDITIONAL_MESSAGE, why),
+            None => error,
+        }
+    }
+
+    /// `NotImplemented` for this query parameter.
+    pub fn not_implemented_parameter(name: &str) -> Self {
+        Self::not_implemented(format!("The query parameter {name} is not implemented here"))
+    }
+
+    /// `NotImplemented` for something that no header names.
+    pub fn not_implemented(what: impl Into<String>) -> Self {
+        ErrorCode::NotImplemented
+            .says("A header or query you provided requested a function that is not implemented.")
+            .with(ADDITIONAL_MESSAGE, what)
+    }
+
+    /// What a refusal as not implemented is about, for the log.
+    pub fn unsupported(&self) -> Option<&str> {
+        let is_one = self.code == ErrorCode::NotImplemented;
+        self.detail("Header").or_else(|| self.detail(ADDITIONAL_MESSAGE)).filter(|_| is_one)
     }
 
     /// Adds an element behind the message.

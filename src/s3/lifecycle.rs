@@ -221,7 +221,8 @@ fn invalid(message: &'static str) -> Error {
 fn rule(element: &Element) -> Result<Rule, Error> {
     let transitions = ["Transition", "NoncurrentVersionTransition"];
     if element.children().iter().any(|child| transitions.contains(&child.name())) {
-        return Err(ErrorCode::NotImplemented.error().with("Header", "Transition").at("lifecycle"));
+        return Err(Error::not_implemented("Transitions between storage classes are not implemented here")
+            .at("lifecycle"));
     }
     let id = element.child("ID").unwrap_or_default();
     if id.chars().count() > ID_CHARACTERS_MAX {

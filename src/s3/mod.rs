@@ -7,6 +7,7 @@
 pub mod checksum;
 pub mod condition;
 pub mod error;
+pub mod header;
 pub mod lifecycle;
 pub mod listing;
 pub mod metadata;

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use http::Method;
 
+use super::error::{Error, ErrorCode};
+use super::header;
 use super::target::Target;
 use super::uri::Query;
 
@@ -78,10 +80,12 @@ macro_rules! operations {
 use Marker::{Both, BothAndCopySource, CopySource, Plain, Query as Has, QueryValue};
 
 operations! {
+    ListDirectoryBuckets GET Service QueryValue("x-id", "ListDirectoryBuckets"), "s3express:ListAllMyDirectoryBuckets";
     ListBuckets GET Service Plain, "s3:ListAllMyBuckets";
     // Other AWS services are probed with a POST to the root.
     ServicePost POST Service Plain, "s3:ServicePost";
 
+    GetBucketAbac GET Bucket Has("abac"), "s3:GetBucketAbac";
     GetBucketAccelerateConfiguration GET Bucket Has("accelerate"), "s3:GetAccelerateConfiguration";
     GetBucketAcl GET Bucket Has("acl"), "s3:GetBucketAcl";
     GetBucketAnalyticsConfiguration GET Bucket Has("analytics"), "s3:GetAnalyticsConfiguration";
@@ -92,6 +96,8 @@ operations! {
     GetBucketLifecycleConfiguration GET Bucket Has("lifecycle"), "s3:GetLifecycleConfiguration";
     GetBucketLocation GET Bucket Has("location"), "s3:GetBucketLocation";
     GetBucketLogging GET Bucket Has("logging"), "s3:GetBucketLogging";
+    GetBucketMetadataConfiguration GET Bucket Has("metadataConfiguration"), "s3:GetBucketMetadataTableConfiguration";
+    GetBucketMetadataTableConfiguration GET Bucket Has("metadataTable"), "s3:GetBucketMetadataTableConfiguration";
     GetBucketMetricsConfiguration GET Bucket Has("metrics"), "s3:GetMetricsConfiguration";
     GetBucketNotificationConfiguration GET Bucket Has("notification"), "s3:GetBucketNotification";
     GetObjectLockConfiguration GET Bucket Has("object-lock"), "s3:GetBucketObjectLockConfiguration";
@@ -111,6 +117,7 @@ operations! {
     ListObjects GET Bucket Plain, "s3:ListBucket";
     HeadBucket HEAD Bucket Plain, "s3:ListBucket";
 
+    PutBucketAbac PUT Bucket Has("abac"), "s3:PutBucketAbac";
     PutBucketAccelerateConfiguration PUT Bucket Has("accelerate"), "s3:PutAccelerateConfiguration";
     PutBucketAcl PUT Bucket Has("acl"), "s3:PutBucketAcl";
     PutBucketAnalyticsConfiguration PUT Bucket Has("analytics"), "s3:PutAnalyticsConfiguration";
@@ -120,6 +127,9 @@ operations! {
     PutBucketInventoryConfiguration PUT Bucket Has("inventory"), "s3:PutInventoryConfiguration";
     PutBucketLifecycleConfiguration PUT Bucket Has("lifecycle"), "s3:PutLifecycleConfiguration";
     PutBucketLogging PUT Bucket Has("logging"), "s3:PutBucketLogging";
+    UpdateBucketMetadataAnnotationTableConfiguration PUT Bucket Has("metadataAnnotationTable"), "s3:UpdateBucketMetadataAnnotationTableConfiguration";
+    UpdateBucketMetadataInventoryTableConfiguration PUT Bucket Has("metadataInventoryTable"), "s3:UpdateBucketMetadataInventoryTableConfiguration";
+    UpdateBucketMetadataJournalTableConfiguration PUT Bucket Has("metadataJournalTable"), "s3:UpdateBucketMetadataJournalTableConfiguration";
     PutBucketMetricsConfiguration PUT Bucket Has("metrics"), "s3:PutMetricsConfiguration";
     PutBucketNotificationConfiguration PUT Bucket Has("notification"), "s3:PutBucketNotification";
     PutObjectLockConfiguration PUT Bucket Has("object-lock"), "s3:PutBucketObjectLockConfiguration";
@@ -139,6 +149,8 @@ operations! {
     DeleteBucketIntelligentTieringConfiguration DELETE Bucket Has("intelligent-tiering"), "s3:PutIntelligentTieringConfiguration";
     DeleteBucketInventoryConfiguration DELETE Bucket Has("inventory"), "s3:PutInventoryConfiguration";
     DeleteBucketLifecycle DELETE Bucket Has("lifecycle"), "s3:PutLifecycleConfiguration";
+    DeleteBucketMetadataConfiguration DELETE Bucket Has("metadataConfiguration"), "s3:DeleteBucketMetadataTableConfiguration";
+    DeleteBucketMetadataTableConfiguration DELETE Bucket Has("metadataTable"), "s3:DeleteBucketMetadataTableConfiguration";
     DeleteBucketMetricsConfiguration DELETE Bucket Has("metrics"), "s3:PutMetricsConfiguration";
     DeleteBucketOwnershipControls DELETE Bucket Has("ownershipControls"), "s3:PutBucketOwnershipControls";
     DeleteBucketPolicy DELETE Bucket Has("policy"), "s3:DeleteBucketPolicy";
@@ -148,10 +160,13 @@ operations! {
     DeleteBucketWebsite DELETE Bucket Has("website"), "s3:DeleteBucketWebsite";
     DeleteBucket DELETE Bucket Plain, "s3:DeleteBucket";
 
+    CreateBucketMetadataConfiguration POST Bucket Has("metadataConfiguration"), "s3:CreateBucketMetadataTableConfiguration";
+    CreateBucketMetadataTableConfiguration POST Bucket Has("metadataTable"), "s3:CreateBucketMetadataTableConfiguration";
     DeleteObjects POST Bucket Has("delete"), "s3:DeleteObject";
     PostObject POST Bucket Plain, "s3:PutObject";
 
     GetObjectAcl GET Object Has("acl"), "s3:GetObjectAcl";
+    GetObjectAnnotation GET Object Has("annotation"), "s3:GetObjectAnnotation";
     GetObjectAttributes GET Object Has("attributes"), "s3:GetObjectAttributes";
     GetObjectLegalHold GET Object Has("legal-hold"), "s3:GetObjectLegalHold";
     GetObjectRetention GET Object Has("retention"), "s3:GetObjectRetention";
@@ -162,6 +177,8 @@ operations! {
     HeadObject HEAD Object Plain, "s3:GetObject";
 
     PutObjectAcl PUT Object Has("acl"), "s3:PutObjectAcl";
+    PutObjectAnnotation PUT Object Has("annotation"), "s3:PutObjectAnnotation";
+    UpdateObjectEncryption PUT Object Has("encryption"), "s3:UpdateObjectEncryption";
     PutObjectLegalHold PUT Object Has("legal-hold"), "s3:PutObjectLegalHold";
     PutObjectRetention PUT Object Has("retention"), "s3:PutObjectRetention";
     PutObjectTagging PUT Object Has("tagging"), "s3:PutObjectTagging";
@@ -171,6 +188,7 @@ operations! {
     CopyObject PUT Object CopySource, "s3:PutObject";
     PutObject PUT Object Plain, "s3:PutObject";
 
+    DeleteObjectAnnotation DELETE Object Has("annotation"), "s3:DeleteObjectAnnotation";
     DeleteObjectTagging DELETE Object Has("tagging"), "s3:DeleteObjectTagging";
     AbortMultipartUpload DELETE Object Has("uploadId"), "s3:AbortMultipartUpload";
     DeleteObject DELETE Object Plain, "s3:DeleteObject";
@@ -181,61 +199,104 @@ operations! {
     SelectObjectContent POST Object Has("select"), "s3:GetObject";
 }
 
-/// Every parameter that marks a row.
-static MARKERS: LazyLock<HashSet<&str>> = LazyLock::new(|| {
-    let names = TABLE.iter().flat_map(|row| match row.marker {
-        Plain | CopySource => [None, None],
-        Has(name) | QueryValue(name, _) => [Some(name), None],
-        Both(one, two) | BothAndCopySource(one, two) => [Some(one), Some(two)],
+/// Every sub-resource: a parameter that selects an operation by being there, whatever its value.
+static SUB_RESOURCES: LazyLock<HashSet<&str>> = LazyLock::new(|| {
+    let names = TABLE.iter().filter_map(|row| match row.marker {
+        Has(name) => Some(name),
+        Plain | CopySource | QueryValue(..) | Both(..) | BothAndCopySource(..) => None,
     });
-    names.flatten().collect()
+    names.collect()
 });
+
+/// The half of a pair that is no sub-resource by itself.
+const PART_NUMBER: &str = "partNumber";
+
+/// Parameters that may stand in a request without a value and select nothing: what S3's listings and reads take,
+/// and what belongs to a signature of version 2.
+const PARAMETERS: [&str; 35] = [
+    "AWSAccessKeyId",
+    "Expires",
+    "Signature",
+    "annotation-prefix",
+    "annotationName",
+    "bucket-region",
+    "continuation-token",
+    "delimiter",
+    "encoding-type",
+    "fetch-owner",
+    "id",
+    "key-marker",
+    "list-type",
+    "marker",
+    "max-annotation-results",
+    "max-buckets",
+    "max-directory-buckets",
+    "max-keys",
+    "max-parts",
+    "max-uploads",
+    "part-number-marker",
+    PART_NUMBER,
+    "prefix",
+    "response-cache-control",
+    "response-content-disposition",
+    "response-content-encoding",
+    "response-content-language",
+    "response-content-type",
+    "response-expires",
+    "select-type",
+    "start-after",
+    "upload-id-marker",
+    "version-id-marker",
+    "versionId",
+    "x-id",
+];
 
 impl Operation {
     /// Finds the operation of a request; `copy_source` says whether it carries `x-amz-copy-source`.
     ///
-    /// A sub-resource that does not go with the method is no other operation: the answer is then `None`, as for
-    /// an unknown method (405).
-    pub fn find(method: &Method, target: &Target, query: &Query, copy_source: bool) -> Option<Self> {
+    /// An operation is never found by what is absent: a parameter that selects one, or that nobody here knows, is
+    /// looked at before a request counts as one without any. Otherwise each word that S3 adds would replace objects.
+    ///
+    /// # Errors
+    /// `MethodNotAllowed` for a sub-resource that has no such method, `InvalidArgument` for two of them and for half
+    /// of a pair, `NotImplemented` for one that S3 has elsewhere, and, where something would be changed, for an
+    /// unknown parameter without a value.
+    pub fn find(method: &Method, target: &Target, query: &Query, copy_source: bool) -> Result<Self, Error> {
         if method == Method::OPTIONS {
-            return Some(Self::Preflight);
+            return Ok(Self::Preflight);
         }
         let on = match target {
             Target::Service => On::Service,
             Target::Bucket(_) => On::Bucket,
             Target::Object(..) => On::Object,
         };
-        let rows = || TABLE.iter().filter(move |row| row.on == on);
-        let of_method = || rows().filter(|row| row.method == *method);
-        let plain = || {
-            let copies = copy_source && of_method().any(|row| row.marker == CopySource);
-            let wanted = if copies { CopySource } else { Plain };
-            of_method().find(|row| row.marker == wanted).map(|row| row.operation)
-        };
-        // Most requests have no sub-resource, and need not be held against every row.
-        // No marker begins in upper case, as the parameters of a V4 signature do.
-        let may_mark = |name: &str| !name.starts_with(|first: char| first.is_ascii_uppercase());
-        if !query.iter().any(|(name, _)| may_mark(name) && MARKERS.contains(name)) {
-            return plain();
+        let mut rows = TABLE.iter().filter(|row| row.on == on && row.method == *method);
+        if let Some(word) = sub_resource(query)? {
+            let row = rows.find(|row| match row.marker {
+                Has(name) => name == word,
+                Both(one, two) => query.contains(one) && query.contains(two),
+                BothAndCopySource(one, two) => copy_source && query.contains(one) && query.contains(two),
+                Plain | CopySource | QueryValue(..) => false,
+            });
+            return row.map(|row| row.operation).ok_or_else(|| misplaced(method, target, word));
         }
-        let marked = of_method().find(|row| match row.marker {
-            Plain | CopySource => false,
-            Has(name) => query.contains(name),
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            if let Some(word) = query.iter().find_map(|(name, value)| unknown_word(name, value)) {
+                return Err(not_implemented(word));
+            }
+            if query.contains(PART_NUMBER) {
+                let message = "This operation does not accept partNumber without uploadId";
+                return Err(Error::invalid_argument(message, PART_NUMBER, PART_NUMBER).at("operation"));
+            }
+        }
+        let row = rows.find(|row| match row.marker {
+            Plain => true,
+            CopySource => copy_source,
             QueryValue(name, value) => query.value(name) == Some(value),
-            Both(one, two) => query.contains(one) && query.contains(two),
-            BothAndCopySource(one, two) => copy_source && query.contains(one) && query.contains(two),
+            Has(_) | Both(..) | BothAndCopySource(..) => false,
         });
-        if let Some(row) = marked {
-            return Some(row.operation);
-        }
-        // A sub-resource that is another method's, or half of a pair, must not fall through to the plain
-        // operation: a PUT with `?uploads`, or with a part number alone, would overwrite the object.
-        let foreign = rows().any(|row| match row.marker {
-            Has(name) => query.contains(name),
-            Both(one, two) => row.method == *method && (query.contains(one) || query.contains(two)),
-            Plain | CopySource | QueryValue(..) | BothAndCopySource(..) => false,
-        });
-        if foreign { None } else { plain() }
+        let allowed = if on == On::Service { "GET" } else { "GET, HEAD, PUT, POST, DELETE" };
+        row.map(|row| row.operation).ok_or_else(|| not_allowed(method, target, allowed.to_owned()))
     }
 
     /// Every operation.
@@ -243,14 +304,87 @@ impl Operation {
         TABLE.iter().map(|row| row.operation).chain([Self::Preflight])
     }
 
-    /// The methods that a target of this `ResourceType` answers to, for the `Allow` header.
-    pub fn allowed_methods_of(resource_type: &str) -> &'static str {
-        match resource_type {
-            "SERVICE" => "GET",
-            "DeleteMarker" => "DELETE",
-            _ => "GET, HEAD, PUT, POST, DELETE",
+    /// The query parameter that selects it.
+    pub fn sub_resource(self) -> Option<&'static str> {
+        TABLE.iter().find(|row| row.operation == self).and_then(|row| match row.marker {
+            Has(name) | Both(_, name) | BothAndCopySource(_, name) => Some(name),
+            Plain | CopySource | QueryValue(..) => None,
+        })
+    }
+
+    /// Every query parameter that selects an operation by being there.
+    pub fn sub_resources() -> impl Iterator<Item = &'static str> {
+        SUB_RESOURCES.iter().copied()
+    }
+
+    /// Whether a query parameter of this name selects an operation by being there.
+    pub fn is_sub_resource(name: &str) -> bool {
+        may_be_sub_resource(name) && SUB_RESOURCES.contains(name)
+    }
+
+    /// Whether operations are known to take a query parameter of this name, or to be selected by it.
+    pub fn knows_parameter(name: &str) -> bool {
+        SUB_RESOURCES.contains(name) || PARAMETERS.contains(&name)
+    }
+}
+
+/// Most requests have no sub-resource: none begins in upper case, as the parameters of a V4 signature do.
+fn may_be_sub_resource(name: &str) -> bool {
+    !name.starts_with(|first: char| first.is_ascii_uppercase())
+}
+
+/// The sub-resource that a query names.
+///
+/// # Errors
+/// `InvalidArgument` for two.
+fn sub_resource(query: &Query) -> Result<Option<&str>, Error> {
+    let mut words = query.iter().map(|(name, _)| name).filter(|name| Operation::is_sub_resource(name));
+    let Some(first) = words.next() else {
+        return Ok(None);
+    };
+    match words.find(|other| *other != first) {
+        None => Ok(Some(first)),
+        Some(second) => {
+            let (one, two) = (first.min(second), first.max(second));
+            let message = format!("Conflicting query string parameters: {one}, {two}");
+            Err(Error::invalid_argument(message, "ResourceType", one).at("operation"))
         }
     }
+}
+
+/// A parameter without a value that nobody knows: perhaps a sub-resource that S3 was given after this was written.
+/// What has a value S3 ignores, if it does not know it either.
+fn unknown_word<'q>(name: &'q str, value: &str) -> Option<&'q str> {
+    let is_header = || {
+        let name = name.to_ascii_lowercase();
+        name.starts_with("x-") || header::is_standard(&name)
+    };
+    (value.is_empty() && !Operation::knows_parameter(name) && !is_header()).then_some(name)
+}
+
+/// What is said of a sub-resource that goes with another method, or with another kind of target.
+fn misplaced(method: &Method, target: &Target, word: &str) -> Error {
+    let has_word = |row: &&Row| row.marker == Has(SUB_RESOURCES.get(word).copied().unwrap_or_default());
+    let has_method = |method: &Method| TABLE.iter().filter(has_word).any(|row| row.method == *method);
+    // S3 answers most sub-resources of a bucket at the path of a key, too.
+    if has_method(method) {
+        return not_implemented(word);
+    }
+    let methods = [Method::DELETE, Method::POST, Method::GET, Method::PUT];
+    let allowed: Vec<&str> = methods.iter().filter(|method| has_method(method)).map(Method::as_str).collect();
+    not_allowed(method, target, allowed.join(", "))
+}
+
+fn not_allowed(method: &Method, target: &Target, allowed: String) -> Error {
+    ErrorCode::MethodNotAllowed
+        .error()
+        .with("Method", method.as_str())
+        .with("ResourceType", target.resource_type())
+        .header("allow", allowed)
+}
+
+fn not_implemented(word: &str) -> Error {
+    Error::not_implemented_parameter(word).at("operation")
 }
 
 #[cfg(test)]
@@ -258,44 +392,69 @@ mod tests {
     use super::super::name::{BucketName, ObjectKey};
     use super::*;
 
-    fn find(method: Method, object: bool, query: &str) -> Option<Operation> {
+    fn find(method: Method, object: bool, query: &str) -> Result<Operation, ErrorCode> {
         let bucket = BucketName::parse("bucket").expect("valid");
         let target = match object {
             true => Target::Object(bucket, ObjectKey::parse("k").expect("valid")),
             false => Target::Bucket(bucket),
         };
         let query = Query::parse(query).expect("valid");
-        Operation::find(&method, &target, &query, query.contains("x-amz-copy-source"))
+        let found = Operation::find(&method, &target, &query, query.contains("x-amz-copy-source"));
+        found.map_err(|error| error.code())
     }
 
     #[test]
-    fn no_marker_begins_in_upper_case() {
-        assert!(MARKERS.iter().all(|name| name.starts_with(|first: char| first.is_ascii_lowercase())));
+    fn no_sub_resource_begins_in_upper_case() {
+        assert!(Operation::sub_resources().all(may_be_sub_resource));
     }
 
     #[test]
     fn sub_resources_decide() {
-        assert_eq!(find(Method::GET, false, ""), Some(Operation::ListObjects));
-        assert_eq!(find(Method::GET, false, "list-type=2&prefix=a"), Some(Operation::ListObjectsV2));
-        assert_eq!(find(Method::GET, false, "list-type=1"), Some(Operation::ListObjects));
-        assert_eq!(find(Method::GET, false, "versions"), Some(Operation::ListObjectVersions));
-        assert_eq!(find(Method::PUT, true, "x-id=PutObject"), Some(Operation::PutObject));
-        assert_eq!(find(Method::PUT, true, "partNumber=1&uploadId=u"), Some(Operation::UploadPart));
-        assert_eq!(find(Method::GET, true, "partNumber=1"), Some(Operation::GetObject));
-        assert_eq!(find(Method::POST, true, "uploads="), Some(Operation::CreateMultipartUpload));
+        assert_eq!(find(Method::GET, false, ""), Ok(Operation::ListObjects));
+        assert_eq!(find(Method::GET, false, "list-type=2&prefix=a"), Ok(Operation::ListObjectsV2));
+        assert_eq!(find(Method::GET, false, "list-type=1"), Ok(Operation::ListObjects));
+        assert_eq!(find(Method::GET, false, "versions"), Ok(Operation::ListObjectVersions));
+        assert_eq!(find(Method::PUT, true, "x-id=PutObject"), Ok(Operation::PutObject));
+        assert_eq!(find(Method::PUT, true, "partNumber=1&uploadId=u"), Ok(Operation::UploadPart));
+        assert_eq!(find(Method::GET, true, "partNumber=1"), Ok(Operation::GetObject));
+        assert_eq!(find(Method::POST, true, "uploads="), Ok(Operation::CreateMultipartUpload));
+        assert_eq!(find(Method::PUT, true, "x-amz-copy-source=a%2Fb"), Ok(Operation::CopyObject));
+        assert_eq!(find(Method::PUT, true, "encryption"), Ok(Operation::UpdateObjectEncryption));
     }
 
     #[test]
     fn a_foreign_sub_resource_is_never_the_plain_operation() {
-        assert_eq!(find(Method::PUT, true, "uploads"), None);
-        assert_eq!(find(Method::PUT, true, "uploadId=u"), None);
-        assert_eq!(find(Method::DELETE, true, "acl"), None);
-        assert_eq!(find(Method::PUT, false, "location"), None);
-        assert_eq!(find(Method::PATCH, true, ""), None);
-        assert_eq!(find(Method::POST, true, ""), None);
-        assert_eq!(find(Method::PUT, true, "partNumber=1"), None);
-        assert_eq!(find(Method::PUT, true, "x-amz-copy-source=a%2Fb"), Some(Operation::CopyObject));
-        assert_eq!(find(Method::PUT, true, "x-amz-copy-source=a%2Fb&uploadId=u"), None);
-        assert_eq!(find(Method::PUT, true, "x-amz-copy-source=a%2Fb&uploads"), None);
+        for (method, object, query, code) in [
+            (Method::PUT, true, "uploads", ErrorCode::MethodNotAllowed),
+            (Method::PUT, true, "uploadId=u", ErrorCode::MethodNotAllowed),
+            (Method::DELETE, true, "acl", ErrorCode::MethodNotAllowed),
+            (Method::PUT, false, "location", ErrorCode::MethodNotAllowed),
+            (Method::PATCH, true, "", ErrorCode::MethodNotAllowed),
+            (Method::POST, true, "", ErrorCode::MethodNotAllowed),
+            (Method::PUT, true, "partNumber=1", ErrorCode::InvalidArgument),
+            (Method::PUT, true, "x-amz-copy-source=a%2Fb&uploadId=u", ErrorCode::MethodNotAllowed),
+            (Method::PUT, true, "x-amz-copy-source=a%2Fb&uploads", ErrorCode::MethodNotAllowed),
+            (Method::PUT, true, "policy", ErrorCode::NotImplemented),
+            (Method::DELETE, true, "lifecycle", ErrorCode::NotImplemented),
+            (Method::GET, true, "location", ErrorCode::NotImplemented),
+            (Method::HEAD, false, "acl&versioning", ErrorCode::InvalidArgument),
+        ] {
+            assert_eq!(find(method.clone(), object, query), Err(code), "{method} {query}");
+        }
+    }
+
+    #[test]
+    fn a_word_of_tomorrow_changes_nothing() {
+        for query in ["tomorrow", "tomorrow=", "a=1&tomorrow"] {
+            for (method, object) in
+                [(Method::PUT, true), (Method::DELETE, true), (Method::PUT, false), (Method::POST, false)]
+            {
+                assert_eq!(find(method, object, query), Err(ErrorCode::NotImplemented), "{query}");
+            }
+            assert_eq!(find(Method::GET, true, query), Ok(Operation::GetObject));
+        }
+        for query in ["foo=1", "x-foo=", "X-Amz-Foo=", "Content-Type=", "Expires=", "prefix="] {
+            assert_eq!(find(Method::PUT, true, query), Ok(Operation::PutObject), "{query}");
+        }
     }
 }

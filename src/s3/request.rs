@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use http::header::HOST;
-use http::{HeaderMap, HeaderName, Method};
+use http::{HeaderMap, Method};
 
 use super::error::{Error, ErrorCode};
 use super::operation::Operation;
@@ -65,12 +65,7 @@ impl Request {
         let (target, style) = target::resolve(&host, &path, domains)?;
         let copy_source =
             headers.contains_key("x-amz-copy-source") || query.value_any_case("x-amz-copy-source").is_some();
-        let operation = Operation::find(&method, &target, &query, copy_source).ok_or_else(|| {
-            ErrorCode::MethodNotAllowed
-                .error()
-                .with("Method", method.as_str())
-                .with("ResourceType", target.resource_type())
-        })?;
+        let operation = Operation::find(&method, &target, &query, copy_source)?;
         Ok(Self { method, host, path, query, headers, target, style, operation })
     }
 
@@ -112,23 +107,23 @@ impl Request {
         self.headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
     }
 
-    /// An `x-amz-*` value, wherever the client put it: the header, else the query parameter of that name in any
-    /// case. `name` is in lower case.
+    /// An `x-amz-*` value, as [`Request::anywhere`].
     ///
     /// Presigners hoist such headers into the query, where they are signed like everything else. Checksums are
     /// the exception: in a query S3 ignores them, so they are to be read with [`Request::header`].
     pub fn amz(&self, name: &str) -> Option<Cow<'_, str>> {
+        self.anywhere(name)
+    }
+
+    /// The value of a header wherever the client put it: all lines of the header, joined, else the query parameter
+    /// of that name in any case, which S3 honours alike. `name` is in lower case; what is not UTF-8 is replaced.
+    pub fn anywhere(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut values =
             self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
         match values.next() {
             Some(first) => Some(values.fold(first, |all, next| Cow::Owned(format!("{all},{next}")))),
             None => self.query.value_any_case(name).map(Cow::Borrowed),
         }
-    }
-
-    /// A conditional header, or the query parameter of its name, which S3 honours alike.
-    pub fn condition(&self, name: &HeaderName) -> Option<&str> {
-        self.header(name.as_str()).or_else(|| self.query.value_any_case(name.as_str()))
     }
 
     /// The declared length of the body: `Content-Length`, if it is a number.

@@ -297,6 +297,8 @@ pub enum Error {
     /// It exists; holds the owner's canonical id.
     BucketExists(String),
     BucketNotEmpty,
+    /// A write had the condition that an object is there, and there is none.
+    NothingToMatch,
     /// A condition did not hold; its name as the wire spells it.
     Precondition(&'static str),
     /// The source of a copy changed while it was being read.

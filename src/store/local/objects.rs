@@ -66,8 +66,8 @@ impl Store {
     /// Stores a received body as an object, if the condition holds of the object that it replaces.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NoSuchKey`] if a tag was asked for and there is
-    /// no object, [`Error::QuotaExceeded`], [`Error::NoSpace`], and the file system's and the index's.
+    /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NothingToMatch`] if a tag was asked for and there
+    /// is no object, [`Error::QuotaExceeded`], [`Error::NoSpace`], and the file system's and the index's.
     pub async fn put_object(&self, new: NewObject, body: Received, now: Timestamp) -> Result<Written, Error> {
         let Received { proof, content } = body;
         let NewObject { bucket, key, metadata, tags, condition } = new;
@@ -160,7 +160,7 @@ impl Store {
     /// being named, a bucket with versions keeps what it has, behind a delete marker.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NoSuchKey`] if a tag was asked for, and the
+    /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NothingToMatch`] if a tag was asked for, and the
     /// index's.
     pub async fn delete_object(
         &self,
@@ -288,11 +288,9 @@ impl Transaction<'_> {
             return Ok(());
         }
         match (condition, self.index.current_head(&self.raw, key)?) {
-            (WriteCondition::Absent | WriteCondition::Unsupported, Some(_)) => {
-                Err(Error::Precondition("If-None-Match"))
-            }
-            (WriteCondition::Present | WriteCondition::Tagged(_), None) => Err(Error::NoSuchKey),
-            (WriteCondition::Tagged(tags), Some(head)) if !tags.contains(&head.etag()) => {
+            (WriteCondition::Absent, Some(_)) => Err(Error::Precondition("If-None-Match")),
+            (WriteCondition::Present | WriteCondition::Tagged(_), None) => Err(Error::NothingToMatch),
+            (WriteCondition::Tagged(tag), Some(head)) if *tag != Some(head.etag()) => {
                 Err(Error::Precondition("If-Match"))
             }
             _ => Ok(()),

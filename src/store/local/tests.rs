@@ -308,13 +308,13 @@ async fn conditions_are_decided_with_the_write() {
         put_if(store, "k", &body(2, MIB), absent()).await,
         Err(Error::Precondition("If-None-Match"))
     ));
-    let tagged = |etag| WriteCondition::Tagged(vec![etag]);
+    let tagged = |etag| WriteCondition::Tagged(Some(etag));
     let other = ETag::single([1; 16]);
     assert!(matches!(
         put_if(store, "k", &body(2, 5), tagged(other)).await,
         Err(Error::Precondition("If-Match"))
     ));
-    assert!(matches!(put_if(store, "l", &body(2, 5), tagged(other)).await, Err(Error::NoSuchKey)));
+    assert!(matches!(put_if(store, "l", &body(2, 5), tagged(other)).await, Err(Error::NothingToMatch)));
     assert_eq!(read(store, "k"), Some(body(1, MIB)));
     place.settle(1);
     put_if(store, "k", &body(3, 5), tagged(first.etag)).await.expect("matched");
