@@ -1,6 +1,7 @@
 //! Sockets, TLS and hyper: one accept loop, its limits and its end.
 
 mod direct;
+mod spelling;
 mod stall;
 mod tls;
 
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::Version;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -23,6 +25,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
 use direct::Direct;
+use spelling::Spelling;
 use stall::Stalling;
 
 use crate::admin;
@@ -116,6 +119,7 @@ impl Server {
         let urls = self.urls();
         let graceful = Arc::new(GracefulShutdown::new());
         let slots = Arc::new(Semaphore::new(connections_max()));
+        let spelling = Arc::new(Spelling::learn().await);
         let mut loops = tokio::task::JoinSet::new();
         for listener in self.listeners {
             let connections = Connections {
@@ -123,6 +127,7 @@ impl Server {
                 tls: self.tls.clone(),
                 graceful: Arc::clone(&graceful),
                 slots: Arc::clone(&slots),
+                spelling: spelling.clone(),
             };
             loops.spawn(connections.accept(listener));
         }
@@ -157,6 +162,7 @@ struct Connections {
     tls: Option<TlsAcceptor>,
     graceful: Arc<GracefulShutdown>,
     slots: Arc<Semaphore>,
+    spelling: Arc<Spelling>,
 }
 
 impl Connections {
@@ -183,13 +189,13 @@ impl Connections {
             };
             // Answers are written whole; waiting to fill packets only costs time.
             let _ = stream.set_nodelay(true);
-            let context = Arc::clone(&self.context);
+            let served = (Arc::clone(&self.context), Arc::clone(&self.spelling));
             let watcher = self.graceful.watcher();
             let tls = self.tls.clone();
             tokio::spawn(async move {
                 match tls {
-                    None => connection(Direct(stream), peer, context, watcher).await,
-                    Some(tls) => encrypted(tls, stream, peer, context, watcher).await,
+                    None => connection(Direct(stream), peer, served, watcher).await,
+                    Some(tls) => encrypted(tls, stream, peer, served, watcher).await,
                 }
                 drop(slot);
             });
@@ -197,17 +203,13 @@ impl Connections {
     }
 }
 
+/// What requests are answered with, and how the names of headers are spelled.
+type Served = (Arc<Context>, Arc<Spelling>);
 type Watcher = hyper_util::server::graceful::Watcher;
 
-async fn encrypted(
-    tls: TlsAcceptor,
-    stream: TcpStream,
-    peer: SocketAddr,
-    context: Arc<Context>,
-    watcher: Watcher,
-) {
+async fn encrypted(tls: TlsAcceptor, stream: TcpStream, peer: SocketAddr, served: Served, watcher: Watcher) {
     match tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection(stream, peer, context, watcher).await,
+        Ok(Ok(stream)) => connection(stream, peer, served, watcher).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
     }
@@ -216,7 +218,7 @@ async fn encrypted(
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
-    context: Arc<Context>,
+    served: Served,
     watcher: Watcher,
 ) {
     let mut builder = Builder::new(TokioExecutor::new());
@@ -229,8 +231,15 @@ async fn connection(
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(HEADER_LIST_BYTES_MAX);
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let context = Arc::clone(&context);
-        async move { Ok::<Reply, Infallible>(dispatch(context, request, peer).await) }
+        let (context, spelling) = served.clone();
+        async move {
+            let has_case = request.version() < Version::HTTP_2;
+            let mut reply = dispatch(context, request, peer).await;
+            if has_case {
+                spelling.apply(&mut reply);
+            }
+            Ok::<Reply, Infallible>(reply)
+        }
     });
     let served = watcher
         .watch(builder.serve_connection(TokioIo::new(Stalling::new(stream, STALL_TIME_MAX)), service))

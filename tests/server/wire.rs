@@ -247,10 +247,12 @@ impl Connection {
             status: status.next().and_then(|code| code.parse().ok()).expect("a status code"),
             reason: status.next().unwrap_or_default().to_owned(),
             headers: Vec::new(),
+            names: Vec::new(),
             body: Vec::new(),
         };
         for line in lines {
             let (name, value) = line.split_once(':').expect("a header");
+            response.names.push(name.to_owned());
             response.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
         let bodiless = method == "HEAD" || response.status < 200 || matches!(response.status, 204 | 304);
@@ -288,6 +290,8 @@ pub struct Response {
     pub reason: String,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
+    /// The names as they were written, in the same order.
+    pub names: Vec<String>,
     pub body: Vec<u8>,
 }
 
