@@ -1,9 +1,8 @@
 //! What a client says about an object: its content headers and its own `x-amz-meta-*`.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use http::{HeaderName, HeaderValue};
 
+use super::encoded_word;
 use super::error::{Error, ErrorCode};
 use super::request::Request;
 
@@ -50,10 +49,10 @@ impl Metadata {
     pub fn of_request(request: &Request, framed: bool) -> Result<Self, Error> {
         let mut entries = Vec::new();
         for name in STORED_HEADERS {
-            let value = match (name, request.header(name)) {
+            let value = match (name, request.latin1(name)) {
                 ("content-type", None) => Some(CONTENT_TYPE_DEFAULT.to_owned()),
-                ("content-encoding", Some(value)) if framed => without_aws_chunked(value),
-                (_, value) => value.map(str::to_owned),
+                ("content-encoding", Some(value)) if framed => without_aws_chunked(&value),
+                (_, value) => value,
             };
             entries.extend(value.map(|value| (name.to_owned(), value)));
         }
@@ -128,13 +127,13 @@ impl Metadata {
         self.0
             .iter()
             .filter(|(name, value)| !(name == STORAGE_CLASS && value == "STANDARD"))
-            .filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, mail_safe(value)?)))
+            .filter_map(|(name, value)| Some((HeaderName::try_from(name).ok()?, shown(name, value)?)))
     }
 }
 
 /// Whether an entry can be shown again, without which it must not be stored: a query can hold what no header can.
 fn is_presentable((name, value): &(String, String)) -> bool {
-    HeaderName::try_from(name).is_ok() && mail_safe(value).is_some() && !value.contains(char::is_control)
+    HeaderName::try_from(name).is_ok() && shown(name, value).is_some()
 }
 
 /// The user metadata of headers and query, sorted, each name once.
@@ -147,7 +146,12 @@ fn user_metadata(request: &Request) -> Vec<(String, String)> {
     names.dedup();
     names
         .into_iter()
-        .filter_map(|name| request.amz(&name).map(|value| value.into_owned()).map(|value| (name, value)))
+        .filter_map(|name| {
+            // Words are decoded in headers only: what a query or a form holds is text already.
+            let in_header = request.latin1(&name).map(|value| encoded_word::decode(&value));
+            let value = in_header.or_else(|| request.query().value_any_case(&name).map(str::to_owned));
+            value.map(|value| (name, value))
+        })
         .collect()
 }
 
@@ -160,12 +164,18 @@ fn without_aws_chunked(value: &str) -> Option<String> {
     (!kept.is_empty()).then(|| kept.join(", "))
 }
 
-/// A header value; what is not ASCII goes out in the words of RFC 2047, as S3 does it.
-fn mail_safe(value: &str) -> Option<HeaderValue> {
-    match value.is_ascii() {
-        true => HeaderValue::from_str(value).ok(),
-        false => HeaderValue::from_str(&format!("=?UTF-8?B?{}?=", STANDARD.encode(value))).ok(),
+/// A value as answers show it. The client's own goes out in encoded words if it is not plain; the others go out as the
+/// bytes that came in.
+fn shown(name: &str, value: &str) -> Option<HeaderValue> {
+    if encoded_word::is_plain(value) {
+        return HeaderValue::from_str(value).ok();
     }
+    if name.starts_with(USER_PREFIX) {
+        return HeaderValue::from_str(&encoded_word::encode(value)).ok();
+    }
+    let latin1: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();
+    // Earlier versions kept what the bytes said in UTF-8.
+    HeaderValue::from_bytes(&latin1.unwrap_or_else(|| value.as_bytes().to_vec())).ok()
 }
 
 #[cfg(test)]
@@ -192,8 +202,11 @@ mod tests {
     }
 
     #[test]
-    fn values_beyond_ascii_are_encoded() {
-        assert_eq!(mail_safe("caf\u{e9}").expect("a value"), "=?UTF-8?B?Y2Fmw6k=?=");
-        assert_eq!(mail_safe("plain").expect("a value"), "plain");
+    fn values_beyond_ascii_are_shown_as_s3_shows_them() {
+        let of = |name, value| shown(name, value).expect("a value").as_bytes().to_vec();
+        assert_eq!(of("x-amz-meta-a", "caf\u{e9}"), b"=?UTF-8?Q?caf=C3=A9?=");
+        assert_eq!(of("x-amz-meta-a", "plain"), b"plain");
+        assert_eq!(of("content-disposition", "\u{e2}\u{80}\u{94}"), b"\xe2\x80\x94");
+        assert_eq!(of("content-disposition", "\u{2014}"), b"\xe2\x80\x94");
     }
 }

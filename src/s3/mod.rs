@@ -6,6 +6,7 @@
 
 pub mod checksum;
 pub mod condition;
+pub mod encoded_word;
 pub mod error;
 pub mod header;
 pub mod lifecycle;

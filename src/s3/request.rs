@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 
 use http::header::HOST;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method};
 
 use super::error::{Error, ErrorCode};
 use super::operation::Operation;
@@ -105,6 +105,14 @@ impl Request {
     /// The first value of a header, if it is text.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+    }
+
+    /// All lines of a header, joined, each byte a character as ISO-8859-1 has it: what HTTP gives no other meaning.
+    pub fn latin1(&self, name: &str) -> Option<String> {
+        let text = |value: &HeaderValue| value.as_bytes().iter().copied().map(char::from).collect::<String>();
+        let mut values = self.headers.get_all(name).iter().map(text);
+        let first = values.next()?;
+        Some(values.fold(first, |all, next| all + "," + &next))
     }
 
     /// An `x-amz-*` value, as [`Request::anywhere`].

@@ -92,7 +92,7 @@ fn decode_into(out: &mut Vec<u8>, mut raw: &[u8]) -> Result<bool, DecodeError> {
     Ok(beyond_ascii)
 }
 
-fn hex_digit(byte: u8) -> Option<u8> {
+pub(super) fn hex_digit(byte: u8) -> Option<u8> {
     match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),
