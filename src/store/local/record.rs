@@ -33,6 +33,11 @@ pub(super) enum StoredAlgorithm {
     Crc64Nvme,
     Sha1,
     Sha256,
+    Sha512,
+    Md5,
+    XxHash64,
+    XxHash3,
+    XxHash128,
 }
 
 impl From<Algorithm> for StoredAlgorithm {
@@ -43,6 +48,11 @@ impl From<Algorithm> for StoredAlgorithm {
             Algorithm::Crc64Nvme => Self::Crc64Nvme,
             Algorithm::Sha1 => Self::Sha1,
             Algorithm::Sha256 => Self::Sha256,
+            Algorithm::Sha512 => Self::Sha512,
+            Algorithm::Md5 => Self::Md5,
+            Algorithm::XxHash64 => Self::XxHash64,
+            Algorithm::XxHash3 => Self::XxHash3,
+            Algorithm::XxHash128 => Self::XxHash128,
         }
     }
 }
@@ -55,6 +65,11 @@ impl From<StoredAlgorithm> for Algorithm {
             StoredAlgorithm::Crc64Nvme => Self::Crc64Nvme,
             StoredAlgorithm::Sha1 => Self::Sha1,
             StoredAlgorithm::Sha256 => Self::Sha256,
+            StoredAlgorithm::Sha512 => Self::Sha512,
+            StoredAlgorithm::Md5 => Self::Md5,
+            StoredAlgorithm::XxHash64 => Self::XxHash64,
+            StoredAlgorithm::XxHash3 => Self::XxHash3,
+            StoredAlgorithm::XxHash128 => Self::XxHash128,
         }
     }
 }
