@@ -78,6 +78,9 @@ impl Timestamp {
 
     /// Parses an HTTP date: RFC 1123 (also with a numeric zone, as V2 clients write), RFC 850 or asctime.
     pub fn parse_http_date(text: &str) -> Option<Self> {
+        // The one name of the zone that RFC 2822 does not have.
+        let gmt = text.strip_suffix(" UTC").map(|date| format!("{date} GMT"));
+        let text = gmt.as_deref().unwrap_or(text);
         if let Ok(date) = OffsetDateTime::parse(text, &time::format_description::well_known::Rfc2822) {
             return Some(Self::from_offset(date));
         }
@@ -118,7 +121,13 @@ impl Timestamp {
         self.format(ISO_SECONDS)
     }
 
-    /// `2024-01-02T03:04:05.000Z`, as listings show it.
+    /// `2024-01-02T03:04:05.000Z`, as the documents of answers show it: to the second, as headers do, so that a client
+    /// finds both alike.
+    pub fn iso_listed(self) -> String {
+        Self::from_unix_seconds(self.unix_seconds()).iso_millis()
+    }
+
+    /// The same with its milliseconds.
     pub fn iso_millis(self) -> String {
         self.format(ISO_MILLIS)
     }
@@ -261,6 +270,7 @@ mod tests {
             "Sun Nov  6 08:49:37 1994",
             "Sun, 06 Nov 1994 08:49:37 +0000",
             "Sun, 06 Nov 1994 09:49:37 +0100",
+            "Sun, 06 Nov 1994 08:49:37 UTC",
         ] {
             assert_eq!(Timestamp::parse_http_date(text), at, "{text}");
         }

@@ -15,6 +15,7 @@ pub mod metadata;
 pub mod name;
 pub mod operation;
 pub mod range;
+pub mod region;
 pub mod request;
 pub mod tagging;
 pub mod target;

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use sha2::{Digest as _, Sha256};
+
 /// Longest key in bytes of UTF-8.
 pub const KEY_BYTES_MAX: usize = 1024;
 /// Highest part number of a multipart upload.
@@ -109,11 +111,26 @@ impl PartNumber {
     }
 }
 
-/// The id of a multipart upload: 32 lower-case hexadecimal digits, whose first 12 order uploads by their start.
+/// The id of a multipart upload: 32 lower-case hexadecimal digits, whose first 12 order uploads by their start and
+/// whose last 8 tell of what key it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UploadId([u8; 16]);
 
 impl UploadId {
+    /// The id of an upload of `key` that starts at this moment, of which the random bytes tell it from others.
+    pub fn new(started_millis: i64, random: [u8; 6], key: &ObjectKey) -> Self {
+        let [_, _, time @ ..] = started_millis.to_be_bytes();
+        let mut bytes = [0; 16];
+        let parts = time.iter().chain(&random).chain(&digest_of(key)).copied().collect::<Vec<u8>>();
+        bytes.iter_mut().zip(parts).for_each(|(byte, part)| *byte = part);
+        Self(bytes)
+    }
+
+    /// Whether this was made for an upload of `key`, finished or not.
+    pub fn is_of(&self, key: &ObjectKey) -> bool {
+        self.0.ends_with(&digest_of(key))
+    }
+
     /// An id from its 16 bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -134,6 +151,41 @@ impl fmt::Display for UploadId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex_encode(&self.0))
     }
+}
+
+/// The first bytes of the SHA-256 of a key.
+fn digest_of(key: &ObjectKey) -> [u8; 4] {
+    let digest = Sha256::digest(key.as_str().as_bytes());
+    digest.first_chunk().copied().unwrap_or_default()
+}
+
+/// The id of the account of an owner: the owner's id if that has 12 digits, else the first 12 digits of its SHA-256
+/// as a decimal number.
+pub fn account_id(owner: &str) -> String {
+    if is_account_id(owner) {
+        return owner.to_owned();
+    }
+    // Divided by ten again and again, the number gives its digits from the last to the first.
+    let mut number: [u8; 32] = Sha256::digest(owner.as_bytes()).into();
+    let mut digits = Vec::with_capacity(78);
+    while number.iter().any(|byte| *byte != 0) {
+        let mut rest = 0_u16;
+        for byte in &mut number {
+            let part = rest << 8 | u16::from(*byte);
+            *byte = u8::try_from(part / 10).unwrap_or_default();
+            rest = part % 10;
+        }
+        digits.push(char::from_digit(u32::from(rest), 10).unwrap_or('0'));
+    }
+    digits.into_iter().rev().take(ACCOUNT_DIGITS).collect()
+}
+
+/// Digits of the id of an account.
+const ACCOUNT_DIGITS: usize = 12;
+
+/// Whether a text is the id of an account.
+pub fn is_account_id(text: &str) -> bool {
+    text.len() == ACCOUNT_DIGITS && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The id of a version of an object: `null`, or 32 lower-case hexadecimal digits, whose first 16 order the versions
@@ -295,6 +347,21 @@ mod tests {
         assert_eq!(tag.quoted(), "\"d41d8cd98f00b204e9800998ecf8427e-3\"");
         assert!(ETag::parse("x").is_none());
         assert!(hex_decode::<1>("+f").is_none());
+    }
+
+    #[test]
+    fn accounts() {
+        assert_eq!(account_id("main"), "607486520657");
+        assert_eq!(account_id("123456789012"), "123456789012");
+        assert!(!is_account_id("12345678901a") && !is_account_id("1234567890123"));
+    }
+
+    #[test]
+    fn uploads_know_their_key() {
+        let key = |text| ObjectKey::parse(text).expect("valid");
+        let id = UploadId::new(0x0102_0304_0506, [9; 6], &key("a"));
+        assert!(id.to_string().starts_with("010203040506090909090909"));
+        assert!(id.is_of(&key("a")) && !id.is_of(&key("b")));
     }
 
     #[test]

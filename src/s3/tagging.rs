@@ -54,16 +54,25 @@ impl Tags {
     pub fn parse_document(document: &[u8], tags_max: usize) -> Result<Self, Error> {
         let malformed = || ErrorCode::MalformedXML.error();
         let root = Element::parse(document, "Tagging")?;
-        let set = root.children().iter().find(|child| child.name() == "TagSet").ok_or_else(malformed)?;
-        let mut tags = Vec::with_capacity(set.children().len());
-        for tag in set.children() {
-            let (key, value) = (tag.child("Key"), tag.child("Value"));
-            match (tag.name(), key, value) {
-                ("Tag", Some(key), Some(value)) => tags.push((key.to_owned(), value.to_owned())),
-                _ => return Err(malformed()),
-            }
+        // SDKs leave the set out when it is empty.
+        match root.children() {
+            [] => Ok(Self::default()),
+            [set] if set.name() == "TagSet" => Self::checked(elements(set)?, tags_max),
+            _ => Err(malformed()),
         }
-        Self::checked(tags, tags_max)
+    }
+
+    /// Parses the `Tags` of a bucket that is to be made.
+    ///
+    /// # Errors
+    /// As [`Tags::parse_document`].
+    pub fn parse_new_bucket(set: &Element) -> Result<Self, Error> {
+        let tags = elements(set)?;
+        if tags.iter().any(|(key, _)| is_reserved(key)) {
+            let message = "User-defined tag keys can't start with \"aws:\". This prefix is reserved for system tags. Remove \"aws:\" from your tag keys and try again.";
+            return Err(ErrorCode::InvalidTag.says(message).at("tagging"));
+        }
+        Self::checked(tags, BUCKET_TAGS_MAX)
     }
 
     /// Tags of an object that somebody kept.
@@ -118,7 +127,7 @@ impl Tags {
             if key.is_empty() || !is_allowed(key, KEY_UNITS_MAX) {
                 return Err(invalid("The TagKey you have provided is invalid", key));
             }
-            if key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:")) {
+            if is_reserved(key) {
                 let message = match tags_max {
                     OBJECT_TAGS_MAX => "Your TagKey cannot be prefixed with aws:",
                     _ => "System tags cannot be added/updated by requester",
@@ -135,6 +144,19 @@ impl Tags {
         }
         Ok(Self(tags))
     }
+}
+
+/// The `Tag` elements of a set.
+fn elements(set: &Element) -> Result<Vec<(String, String)>, Error> {
+    let tag = |tag: &Element| match (tag.name(), tag.child("Key"), tag.child("Value")) {
+        ("Tag", Some(key), Some(value)) => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(ErrorCode::MalformedXML.error()),
+    };
+    set.children().iter().map(tag).collect()
+}
+
+fn is_reserved(key: &str) -> bool {
+    key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"))
 }
 
 /// Letters, digits, white space and a few signs.
@@ -172,7 +194,7 @@ mod tests {
         let document = tags.document();
         assert_eq!(Tags::parse_document(document.as_bytes(), OBJECT_TAGS_MAX), Ok(tags));
         for document in [
-            "<Tagging></Tagging>",
+            "<Tagging><Tag/></Tagging>",
             "<Tags><TagSet/></Tags>",
             "<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>",
         ] {

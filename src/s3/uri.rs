@@ -52,6 +52,26 @@ pub fn encode(text: &str, slash: Slash) -> String {
     out
 }
 
+/// Encodes as forms are, but for `/`: a blank is `+`, and `*` stands for itself. So does S3 write keys where
+/// `encoding-type=url` is asked for.
+pub fn encode_form(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 16);
+    for piece in text.split_inclusive([' ', '*', '~']) {
+        let (plain, last) = match piece.char_indices().next_back() {
+            Some((at, last @ (' ' | '*' | '~'))) => (piece.get(..at).unwrap_or_default(), Some(last)),
+            _ => (piece, None),
+        };
+        encode_into(&mut out, plain, Slash::Keep);
+        match last {
+            Some(' ') => out.push('+'),
+            Some('*') => out.push('*'),
+            Some(_) => out.push_str("%7E"),
+            None => {}
+        }
+    }
+    out
+}
+
 /// Decodes percent escapes and `+`, which S3 reads as a space in paths and queries alike.
 ///
 /// # Errors
@@ -236,6 +256,7 @@ mod tests {
     fn encodes_all_but_unreserved() {
         assert_eq!(encode("a b/c+d~\u{e9}.txt", Slash::Keep), "a%20b/c%2Bd~%C3%A9.txt");
         assert_eq!(encode("a/b", Slash::Escape), "a%2Fb");
+        assert_eq!(encode_form("a b/*~+(\u{e9}) "), "a+b/*%7E%2B%28%C3%A9%29+");
     }
 
     #[test]

@@ -46,6 +46,14 @@ impl Writer {
         self
     }
 
+    /// An element without content; `name` may have attributes, and is never data.
+    pub fn empty(&mut self, name: &str) -> &mut Self {
+        self.0.push('<');
+        self.0.push_str(name);
+        self.0.push_str("/>");
+        self
+    }
+
     /// An element with this text.
     pub fn element(&mut self, name: &str, text: impl Display) -> &mut Self {
         self.open(name);
@@ -145,7 +153,7 @@ impl Element {
 }
 
 fn parse(document: &[u8]) -> Option<Element> {
-    let text = std::str::from_utf8(document).ok()?;
+    let text = std::str::from_utf8(document).ok().filter(|text| text.chars().all(is_character))?;
     let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
     reader.config_mut().expand_empty_elements = true;
     let mut open: Vec<Element> = Vec::new();
@@ -175,6 +183,9 @@ fn parse(document: &[u8]) -> Option<Element> {
                     Some(character) => character.to_string(),
                     None => quick_xml::escape::resolve_xml_entity(&reference.decode().ok()?)?.to_owned(),
                 };
+                if !resolved.chars().all(is_character) {
+                    return None;
+                }
                 append(&mut open, &resolved)?;
             }
             Event::Eof => return root.filter(|_| open.is_empty()),
@@ -182,6 +193,11 @@ fn parse(document: &[u8]) -> Option<Element> {
             Event::DocType(_) | Event::Empty(_) => return None,
         }
     }
+}
+
+/// Whether XML 1.0 has this character, plain or by reference (`Char` in its grammar).
+fn is_character(c: char) -> bool {
+    !matches!(c, '\0'..='\u{8}' | '\u{b}' | '\u{c}' | '\u{e}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}')
 }
 
 /// Adds text to the innermost element; only white space may stand outside the root.
@@ -220,7 +236,21 @@ mod tests {
         let deep = "<a>".repeat(11) + &"</a>".repeat(11);
         let wide = format!("<a>{}</a>", "<b/>".repeat(ELEMENTS_MAX));
         let entity = "<!DOCTYPE a [<!ENTITY e \"eeee\">]><a>&e;</a>";
-        for text in ["", "<a>", "<a></b>", "text", "<a/><a/>", "<a>&e;</a>", "x<a/>", entity, &deep, &wide] {
+        for text in [
+            "",
+            "<a>",
+            "<a></b>",
+            "text",
+            "<a/><a/>",
+            "<a>&e;</a>",
+            "x<a/>",
+            "<a>\u{10}</a>",
+            "<a>&#x10;</a>",
+            "<a b=\"\u{1}\"/>",
+            entity,
+            &deep,
+            &wide,
+        ] {
             assert!(Element::parse(text.as_bytes(), "a").is_err(), "{}", text.get(..40).unwrap_or(text));
         }
         assert!(Element::parse(b"<a>\xff</a>", "a").is_err());

@@ -116,7 +116,6 @@ fn documents_that_hold_no_tags() {
         "",
         "tags",
         "<Tagging>",
-        "<Tagging/>",
         "<TagSet><Tag><Key>a</Key><Value>b</Value></Tag></TagSet>",
         "<Tagging><TagSet><Tag><Key>a</Key></Tag></TagSet></Tagging>",
         "<Tagging><TagSet><Tag><Value>a</Value></Tag></TagSet></Tagging>",
