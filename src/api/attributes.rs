@@ -12,7 +12,7 @@ use crate::s3::checksum::ChecksumType;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::listing::PAGE_KEYS_MAX;
 use crate::s3::xml::Writer;
-use crate::store::Object;
+use crate::store::{Object, ObjectChecksum};
 
 const NAMES: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
 
@@ -58,9 +58,11 @@ pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
 }
 
 fn write_checksum_attribute(writer: &mut Writer, object: &Object) {
-    if object.checksum.is_some() {
+    // Here S3 leaves out how many parts a composite one is made of.
+    let checksum = object.checksum.map(|checksum| ObjectChecksum { parts: None, ..checksum });
+    if checksum.is_some() {
         writer.open("Checksum");
-        write_checksum(writer, object.checksum.as_ref());
+        write_checksum(writer, checksum.as_ref());
         writer.close("Checksum");
     }
 }
@@ -78,7 +80,7 @@ fn write_parts(writer: &mut Writer, call: &Call<'_>, object: &Object) -> Result<
     writer.open("ObjectParts").element("PartsCount", object.parts.len());
     if object.checksum.is_some_and(|checksum| checksum.kind == ChecksumType::Composite) {
         let page: Vec<_> = (1..).zip(&object.parts).skip(marker).take(limit).collect();
-        let last = page.last().map_or(marker, |(number, _)| *number);
+        let last = page.last().map_or(0, |(number, _)| *number);
         writer.element("PartNumberMarker", marker).element("NextPartNumberMarker", last);
         writer.element("MaxParts", limit).element("IsTruncated", marker + page.len() < object.parts.len());
         for (number, part) in page {

@@ -6,64 +6,132 @@ use http::{HeaderName, HeaderValue};
 use super::conditions::check_acl;
 use super::error::of_store;
 use super::exchange::{Body, Call, Intake, Reply, blocking, no_content, xml};
-use super::list::{max_entries, optional};
+use super::list::{decode_token, encode_token, max_entries, optional};
 use super::upload::receive_document;
-use crate::auth::BodyKind;
+use crate::auth::{BodyKind, RegionRule};
 use crate::s3::error::{Error, ErrorCode};
-use crate::s3::listing::PAGE_KEYS_MAX;
-use crate::s3::xml::{Element, Writer};
-use crate::store::{self, Versioning};
+use crate::s3::name::BucketName;
+use crate::s3::region::is_region;
+use crate::s3::request::Request;
+use crate::s3::tagging::Tags;
+use crate::s3::xml::{Element, NAMESPACE, Writer};
+use crate::store::{self, Bucket, NewBucket, Versioning};
 
 /// Region whose name an answer leaves out, and where making one's own bucket again is no error.
 const FIRST_REGION: &str = "us-east-1";
+/// The oldest name of a location, and the region that it means.
+const EU: &str = "EU";
+const EU_REGION: &str = "eu-west-1";
+
+/// Most buckets of one page.
+const PAGE_BUCKETS_MAX: usize = 10_000;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html>
 pub(super) async fn list_buckets(call: &Call<'_>) -> Result<Reply, Error> {
     let query = call.request().query();
-    let limit = max_entries(query.value("max-buckets"), "max-buckets", 10 * PAGE_KEYS_MAX)?;
+    let limit = page_limit(query.value("max-buckets"))?;
     let prefix = query.value("prefix").unwrap_or_default();
-    let after = query.value("continuation-token").unwrap_or_default();
+    let after = query.value("continuation-token").and_then(optional).map(decode_token).transpose()?;
+    let after = after.unwrap_or_default();
+    let region = query.value("bucket-region").map(|region| known_region(call, region)).transpose()?;
     let store = call.store().clone();
     let buckets = blocking(move || store.buckets()).await?;
     let buckets = buckets.map_err(|error| of_store(error, call.request()))?;
-    let mut selected =
-        buckets.iter().filter(|b| b.name.as_str().starts_with(prefix) && b.name.as_str() > after).peekable();
+    let mut selected = buckets
+        .iter()
+        .filter(|b| b.name.as_str().starts_with(prefix) && b.name.as_str() > after.as_str())
+        .filter(|b| region.is_none_or(|region| region == region_of(call, b)))
+        .peekable();
+    // S3 shows regions to those that ask for a selection.
+    let selects = ["max-buckets", "prefix", "continuation-token", "bucket-region"];
+    let shows_region = selects.iter().any(|name| query.contains(name));
     let mut writer = Writer::answer("ListAllMyBucketsResult");
-    let caller = call.caller();
-    writer.open("Owner").element("ID", caller).element("DisplayName", call.context.display_name(caller));
-    writer.close("Owner").open("Buckets");
+    writer.open("Owner").element("ID", call.caller()).close("Owner").open("Buckets");
     let mut last = None;
     for bucket in selected.by_ref().take(limit) {
-        writer
-            .open("Bucket")
-            .element("Name", &bucket.name)
-            .element("CreationDate", bucket.created.iso_millis());
-        writer.close("Bucket");
+        writer.open("Bucket").element("Name", &bucket.name);
+        writer.element("CreationDate", bucket.created.iso_listed());
+        writer.optional("BucketRegion", shows_region.then(|| region_of(call, bucket)));
+        writer.element("BucketArn", arn(&bucket.name)).close("Bucket");
         last = Some(bucket.name.as_str());
     }
     writer.close("Buckets");
     writer.optional("Prefix", optional(prefix));
-    writer.optional("ContinuationToken", last.filter(|_| selected.peek().is_some()));
+    writer.optional("ContinuationToken", last.filter(|_| selected.peek().is_some()).map(encode_token));
     writer.close("ListAllMyBucketsResult");
     Ok(xml(writer.finish()))
+}
+
+/// The number of buckets of a page.
+fn page_limit(text: Option<&str>) -> Result<usize, Error> {
+    let limit = max_entries(text, "max-buckets", usize::MAX)?;
+    match text.and_then(optional) {
+        None => Ok(PAGE_BUCKETS_MAX),
+        Some(_) if (1..=PAGE_BUCKETS_MAX).contains(&limit) => Ok(limit),
+        Some(text) => {
+            let message =
+                format!("Argument max-buckets must be an integer between 1 and {PAGE_BUCKETS_MAX}.");
+            Err(Error::invalid_argument(message, "max-buckets", text))
+        }
+    }
+}
+
+/// A region that buckets may be in.
+fn known_region<'r>(call: &Call<'_>, region: &'r str) -> Result<&'r str, Error> {
+    match is_region(region) || region == call.context.settings.region || accepts_any_region(call) {
+        true => Ok(region),
+        false => Err(ErrorCode::InvalidArgument
+            .says(format!("Argument value {region} is not a valid AWS Region"))
+            .with("ArgumentName", "bucket-region")),
+    }
+}
+
+fn accepts_any_region(call: &Call<'_>) -> bool {
+    call.context.auth.region == RegionRule::Any
+}
+
+/// The region of a bucket.
+fn region_of<'c>(call: &Call<'c>, bucket: &'c Bucket) -> &'c str {
+    match bucket.location.as_deref() {
+        None => &call.context.settings.region,
+        Some(EU) => EU_REGION,
+        Some(region) => region,
+    }
+}
+
+fn arn(name: &BucketName) -> String {
+    format!("arn:aws:s3:::{name}")
+}
+
+fn add_arn(reply: &mut Reply, name: &BucketName) {
+    let value = HeaderValue::try_from(arn(name)).ok();
+    reply.headers_mut().extend(value.map(|value| (HeaderName::from_static("x-amz-bucket-arn"), value)));
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html>
 pub(super) async fn create(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     check_acl(call.request())?;
+    check_ownership(call.request())?;
     // Without either header there is no body.
     let headers = call.request().headers();
-    if headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING) || !body.ended {
-        let document = receive_document(call, body, BodyKind::Document { digest_required: false }).await?;
-        if !document.is_empty() {
-            check_location(call, &document)?;
-        }
-    }
-    let created = call.store().create_bucket(call.bucket().clone(), call.caller().to_owned(), call.now).await;
-    match created {
+    let has_body =
+        headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING) || !body.ended;
+    let document = match has_body {
+        true => receive_document(call, body, BodyKind::Document { digest_required: false }).await?,
+        false => Vec::new(),
+    };
+    let (location, tags) = configuration(call, &document)?;
+    let new = NewBucket {
+        name: call.bucket().clone(),
+        owner: call.caller().to_owned(),
+        location,
+        tagging: Some(tags.document()).filter(|_| !tags.is_empty()),
+    };
+    match call.store().create_bucket(new, call.now).await {
         Ok(()) => {}
         Err(store::Error::BucketExists(owner)) if owner == call.caller() => {
-            if call.context.settings.region != FIRST_REGION {
+            // In the first region one's own bucket may be made again, unless it would get tags.
+            if call.context.settings.region != FIRST_REGION || !tags.is_empty() {
                 return Err(ErrorCode::BucketAlreadyOwnedByYou
                     .error()
                     .with("BucketName", call.bucket().as_str()));
@@ -75,28 +143,87 @@ pub(super) async fn create(call: &Call<'_>, body: &mut Intake) -> Result<Reply, 
     if let Ok(location) = HeaderValue::from_str(&format!("/{}", call.bucket())) {
         reply.headers_mut().insert(LOCATION, location);
     }
+    add_arn(&mut reply, call.bucket());
     Ok(reply)
 }
 
-/// A bucket can only be made where this server is.
-fn check_location(call: &Call<'_>, document: &[u8]) -> Result<(), Error> {
-    let configuration = Element::parse(document, "CreateBucketConfiguration")?;
-    let region = &call.context.settings.region;
-    match configuration.child("LocationConstraint").map(str::trim) {
-        None | Some("") => Ok(()),
-        Some(named) if named == region || call.context.auth.region == crate::auth::RegionRule::Any => Ok(()),
-        Some(named) => Err(ErrorCode::IllegalLocationConstraintException.says(format!(
-            "The {named} location constraint is incompatible for the region specific endpoint this request was sent to."
-        ))),
+/// Buckets own what is in them: another rule is not to be had yet.
+fn check_ownership(request: &Request) -> Result<(), Error> {
+    const NAME: &str = "x-amz-object-ownership";
+    match request.amz(NAME).as_deref() {
+        None | Some("BucketOwnerEnforced") => Ok(()),
+        Some("ObjectWriter" | "BucketOwnerPreferred") => {
+            let why = "Only BucketOwnerEnforced is implemented here";
+            Err(Error::not_implemented_header(NAME, Some(why)).at("ownership"))
+        }
+        Some(other) => Err(ErrorCode::InvalidArgument
+            .says(format!("Invalid x-amz-object-ownership header: {other}"))
+            .with("ArgumentName", NAME)),
+    }
+}
+
+/// What the document of a new bucket says: where it is to be, unless that follows from the server, and its tags.
+fn configuration(call: &Call<'_>, document: &[u8]) -> Result<(Option<String>, Tags), Error> {
+    let root = match document {
+        [] => Element::default(),
+        document => Element::parse(document, "CreateBucketConfiguration")?,
+    };
+    let mut tags = Tags::default();
+    for element in root.children() {
+        match element.name() {
+            "LocationConstraint" => {}
+            "Tags" => tags = Tags::parse_new_bucket(element)?,
+            name @ ("Location" | "Bucket") => {
+                return Err(Error::not_implemented(format!(
+                    "{name} in CreateBucketConfiguration is for directory buckets, which are not implemented here"
+                ))
+                .at("bucket"));
+            }
+            _ => return Err(ErrorCode::MalformedXML.error()),
+        }
+    }
+    let named = root.child("LocationConstraint").map(str::trim).filter(|named| !named.is_empty());
+    Ok((location_of(call, named)?, tags))
+}
+
+/// The location of a bucket that is asked to be there, where that is not the server's region.
+///
+/// # Errors
+/// `InvalidLocationConstraint` for what names no other region in the first region, which is not to be named;
+/// `IllegalLocationConstraintException` for another region than the server's.
+fn location_of(call: &Call<'_>, named: Option<&str>) -> Result<Option<String>, Error> {
+    let region = call.context.settings.region.as_str();
+    let illegal = |what: &str| {
+        ErrorCode::IllegalLocationConstraintException.says(format!(
+            "The {what} location constraint is incompatible for the region specific endpoint this request was sent to."
+        ))
+    };
+    match named {
+        named if accepts_any_region(call) => Ok(named.filter(|named| *named != region).map(str::to_owned)),
+        None if region == FIRST_REGION => Ok(None),
+        None => Err(illegal("unspecified")),
+        Some(EU) if region == EU_REGION => Ok(Some(EU.to_owned())),
+        Some(named) if region != FIRST_REGION => {
+            if named == region {
+                Ok(None)
+            } else {
+                Err(illegal(named))
+            }
+        }
+        Some(named) if named != FIRST_REGION && (is_region(named) || named == EU) => Err(illegal(named)),
+        Some(named) => Err(ErrorCode::InvalidLocationConstraint.error().with("LocationConstraint", named)),
     }
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadBucket.html>
 pub(super) fn head(call: &Call<'_>) -> Reply {
-    let mut reply = Reply::new(Body::empty());
-    if let Ok(region) = HeaderValue::from_str(&call.context.settings.region) {
-        reply.headers_mut().insert(HeaderName::from_static("x-amz-bucket-region"), region);
-    }
+    let mut reply = xml(String::new());
+    let region = call.owned.map_or(call.context.settings.region.as_str(), |bucket| region_of(call, bucket));
+    let headers = reply.headers_mut();
+    headers.insert(HeaderName::from_static("x-amz-access-point-alias"), HeaderValue::from_static("false"));
+    let value = HeaderValue::from_str(region).ok();
+    headers.extend(value.map(|value| (HeaderName::from_static("x-amz-bucket-region"), value)));
+    add_arn(&mut reply, call.bucket());
     reply
 }
 
@@ -146,10 +273,13 @@ pub(super) async fn put_versioning(call: &Call<'_>, body: &mut Intake) -> Result
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html>
 pub(super) fn location(call: &Call<'_>) -> Reply {
-    let region = call.context.settings.region.as_str();
+    let own = call.owned.and_then(|bucket| bucket.location.as_deref());
+    let region = own.unwrap_or(&call.context.settings.region);
+    let element = format!("LocationConstraint xmlns=\"{NAMESPACE}\"");
     let mut writer = Writer::plain();
-    let namespace = crate::s3::xml::NAMESPACE;
-    writer.open(&format!("LocationConstraint xmlns=\"{namespace}\""));
-    writer.text(if region == FIRST_REGION { "" } else { region }).close("LocationConstraint");
+    match region {
+        FIRST_REGION => writer.empty(&element),
+        region => writer.open(&element).text(region).close("LocationConstraint"),
+    };
     xml(writer.finish())
 }

@@ -6,18 +6,26 @@ use http::{HeaderName, Method};
 
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::header::{self, Treatment};
-use crate::s3::name::VersionId;
+use crate::s3::name::{VersionId, account_id, is_account_id};
 use crate::s3::request::Request;
 use crate::store::Bucket;
 
-/// Checks that a bucket belongs to whom the client expects, if it says so in this header.
+/// Checks that a bucket belongs to the account that the client expects, if it says so in this header.
 ///
 /// # Errors
-/// `AccessDenied`.
+/// `InvalidBucketOwnerAWSAccountID` for what is no id of an account, `AccessDenied` for another.
 pub(super) fn check_expected_owner(request: &Request, header: &str, bucket: &Bucket) -> Result<(), Error> {
     match request.amz(header) {
-        Some(expected) if expected != bucket.owner => Err(ErrorCode::AccessDenied.error().at("bucket owner")),
-        _ => Ok(()),
+        None => Ok(()),
+        Some(expected) if !is_account_id(&expected) => Err(ErrorCode::InvalidBucketOwnerAWSAccountID
+            .says(format!(
+                "The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]"
+            ))
+            .at("bucket owner")),
+        Some(expected) if expected != account_id(&bucket.owner) => {
+            Err(ErrorCode::AccessDenied.error().at("bucket owner"))
+        }
+        Some(_) => Ok(()),
     }
 }
 

@@ -8,6 +8,7 @@ use super::id::{RequestId, host_id};
 use crate::clock::Timestamp;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::VersionId;
+use crate::s3::operation::Operation;
 use crate::s3::request::Request;
 use crate::s3::xml::Writer;
 use crate::store;
@@ -19,6 +20,10 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
     let key = request.target().key().map(|key| key.as_str()).unwrap_or_default();
     match error {
         E::NoSuchBucket => ErrorCode::NoSuchBucket.error().with("BucketName", bucket),
+        // Seen of this operation alone.
+        E::NoSuchKey if request.operation() == Operation::GetObjectTagging => {
+            ErrorCode::NoSuchKey.error().with("Key", format!("{bucket}/{key}"))
+        }
         E::NoSuchKey | E::NothingToMatch => ErrorCode::NoSuchKey.error().with("Key", key),
         E::NoSuchVersion => {
             let version = request.query().value("versionId").unwrap_or_default();
@@ -35,6 +40,9 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
             .with("Condition", condition)
             .with("Key", key)
             .at("condition"),
+        E::Archived(class) => {
+            ErrorCode::InvalidObjectState.error().with("StorageClass", class).at("storage class")
+        }
         E::Damaged => {
             tracing::error!(bucket, key, "a body is damaged and was not sent");
             ErrorCode::InternalError.error().at("damaged")
@@ -53,7 +61,7 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
             .error()
             .with("UploadId", request.query().value("uploadId").unwrap_or_default())
             .with("PartNumber", number.value().to_string())
-            .with("ETag", etag),
+            .with("ETag", unquoted(&etag)),
         E::InvalidPartOrder => ErrorCode::InvalidPartOrder
             .error()
             .with("UploadId", request.query().value("uploadId").unwrap_or_default()),
@@ -62,7 +70,7 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
             .with("ProposedSize", size.to_string())
             .with("MinSizeAllowed", store::PART_BYTES_MIN.to_string())
             .with("PartNumber", number.value().to_string())
-            .with("ETag", etag),
+            .with("ETag", unquoted(&etag)),
         E::ObjectTooLarge { size } => ErrorCode::EntityTooLarge
             .error()
             .with("ProposedSize", size.to_string())
@@ -84,6 +92,11 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
     }
 }
 
+/// A tag as errors show it.
+fn unquoted(etag: &str) -> &str {
+    etag.trim().trim_matches('"')
+}
+
 /// What is said of a delete marker: it is no object where it is the current version, and cannot be read where it is
 /// named.
 fn delete_marker(
@@ -93,7 +106,12 @@ fn delete_marker(
     modified: Timestamp,
     named: bool,
 ) -> Error {
-    let error = match named {
+    // Tags are of an object, which a marker is not, whether or not it is named.
+    let tags = matches!(
+        request.operation(),
+        Operation::GetObjectTagging | Operation::PutObjectTagging | Operation::DeleteObjectTagging
+    );
+    let error = match named || tags {
         false => ErrorCode::NoSuchKey.error().with("Key", key),
         true => ErrorCode::MethodNotAllowed
             .error()

@@ -12,13 +12,14 @@ use super::exchange::{Body, Call, Reply};
 use super::lifecycle::add_expiration;
 use crate::auth::{Mechanism, Verified};
 use crate::clock::Timestamp;
+use crate::s3::checksum::ChecksumType;
 use crate::s3::condition::{Conditions, Decision};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::{ETag, PartNumber};
 use crate::s3::operation::Operation;
 use crate::s3::range::{ByteRange, Span};
 use crate::s3::request::Request;
-use crate::store::{Content, Object, ObjectPart};
+use crate::store::{self, Content, Object, ObjectChecksum, ObjectPart};
 
 /// Query parameters that override headers of the answer.
 const OVERRIDES: [(&str, HeaderName); 6] = [
@@ -46,6 +47,9 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Reply, Error> {
         Decision::Failed(condition) => {
             return Err(ErrorCode::PreconditionFailed.error().with("Condition", condition).at("condition"));
         }
+    }
+    if object.archived && request.method() != Method::HEAD {
+        return Err(of_store(store::Error::Archived(object.metadata.storage_class().to_owned()), request));
     }
     let selected = select(request, &object)?;
     let (status, span) = match selected {
@@ -155,9 +159,22 @@ fn describe(headers: &mut HeaderMap, call: &Call<'_>, object: &Object, selected:
         headers.insert("x-amz-mp-parts-count", HeaderValue::from(object.parts.len()));
     }
     let asked = request.amz("x-amz-checksum-mode").is_some_and(|mode| mode.eq_ignore_ascii_case("enabled"));
-    if let Some(checksum) = object.checksum.filter(|_| asked && selected.is_none()) {
+    if asked && let Some(checksum) = shown_checksum(request, object, selected) {
         super::object::add_checksum(headers, &checksum);
     }
+}
+
+/// The checksum of what is sent: that of a part if the object's is made of those, that of the object if all of it is
+/// sent.
+fn shown_checksum(request: &Request, object: &Object, selected: Option<Span>) -> Option<ObjectChecksum> {
+    let checksum = object.checksum?;
+    let part = request.query().value("partNumber").and_then(PartNumber::parse);
+    if let (Some(number), ChecksumType::Composite) = (part, checksum.kind) {
+        let part = object.parts.get(usize::from(number.value()) - 1)?;
+        return part.checksum.map(|value| ObjectChecksum { value, kind: checksum.kind, parts: None });
+    }
+    let whole = Span { offset: 0, length: object.size };
+    Some(checksum).filter(|_| selected.is_none_or(|span| span == whole))
 }
 
 fn identify(headers: &mut HeaderMap, call: &Call<'_>, object: &Object) {

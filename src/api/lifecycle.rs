@@ -25,7 +25,13 @@ const BATCH_REMOVALS_MAX: usize = 256;
 pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
     let stored = call.store().setting(call.bucket(), Setting::Lifecycle);
     match stored.map_err(|error| of_store(error, call.request()))? {
-        Some(document) => Ok(xml(document)),
+        Some(document) => {
+            let stored = call.store().setting(call.bucket(), Setting::TransitionSize);
+            let size = stored.map_err(|error| of_store(error, call.request()))?;
+            let mut reply = xml(document);
+            add_transition_size(&mut reply, size.as_deref());
+            Ok(reply)
+        }
         None => {
             Err(ErrorCode::NoSuchLifecycleConfiguration.error().with("BucketName", call.bucket().as_str()))
         }
@@ -38,18 +44,43 @@ pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Err
     let document = Lifecycle::parse(&document)?.document();
     // What is kept must be readable again.
     Lifecycle::parse(document.as_bytes())?;
-    set(call, Some(document)).await?;
-    Ok(Reply::new(Body::empty()))
+    let size = transition_size(call)?;
+    set(call, Setting::TransitionSize, size.clone()).await?;
+    set(call, Setting::Lifecycle, Some(document)).await?;
+    let mut reply = Reply::new(Body::empty());
+    add_transition_size(&mut reply, size.as_deref());
+    Ok(reply)
+}
+
+/// The smallest size of objects that transitions are for, if nothing else is said.
+const TRANSITION_SIZE_DEFAULT: &str = "all_storage_classes_128K";
+const TRANSITION_SIZE: &str = "x-amz-transition-default-minimum-object-size";
+
+/// The smallest size of objects that transitions are for, unless it is the default. There are no transitions here, so
+/// that it is only kept and shown.
+fn transition_size(call: &Call<'_>) -> Result<Option<String>, Error> {
+    match call.request().amz(TRANSITION_SIZE).as_deref() {
+        None | Some(TRANSITION_SIZE_DEFAULT) => Ok(None),
+        Some(other @ "varies_by_storage_class") => Ok(Some(other.to_owned())),
+        Some(other) => Err(ErrorCode::InvalidRequest
+            .says(format!("Invalid TransitionDefaultMinimumObjectSize found: {other}"))
+            .at("lifecycle")),
+    }
+}
+
+fn add_transition_size(reply: &mut Reply, size: Option<&str>) {
+    let value = HeaderValue::from_str(size.unwrap_or(TRANSITION_SIZE_DEFAULT)).ok();
+    reply.headers_mut().extend(value.map(|value| (HeaderName::from_static(TRANSITION_SIZE), value)));
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketLifecycle.html>
 pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Error> {
-    set(call, None).await?;
+    set(call, Setting::Lifecycle, None).await?;
     Ok(no_content())
 }
 
-async fn set(call: &Call<'_>, document: Option<String>) -> Result<(), Error> {
-    let set = call.store().set_setting(call.bucket().clone(), Setting::Lifecycle, document).await;
+async fn set(call: &Call<'_>, setting: Setting, document: Option<String>) -> Result<(), Error> {
+    let set = call.store().set_setting(call.bucket().clone(), setting, document).await;
     set.map_err(|error| of_store(error, call.request()))
 }
 
@@ -153,7 +184,7 @@ async fn abort_uploads(
         for (key, upload) in page.entries {
             if rules.aborts(&key, upload.initiated, now) {
                 let upload = UploadName { bucket: name.clone(), key: upload.key, id: upload.id };
-                match context.store.abort_upload(upload).await {
+                match context.store.abort_upload(upload, now).await {
                     Ok(()) => aborted += 1,
                     Err(store::Error::NoSuchUpload) => {}
                     Err(error) => return Err(error),

@@ -6,19 +6,19 @@ use base64::engine::general_purpose::STANDARD;
 use super::conditions::parse_version;
 use super::error::of_store;
 use super::exchange::{Call, Reply, blocking, xml};
-use crate::s3::error::Error;
+use crate::s3::error::{Error, ErrorCode};
 use crate::s3::listing::{PAGE_KEYS_MAX, Page, Selection};
-use crate::s3::name::{ETag, UploadId};
-use crate::s3::uri::{Query, Slash, encode};
+use crate::s3::name::{ETag, ObjectKey, UploadId};
+use crate::s3::uri::{Query, encode_form};
 use crate::s3::xml::Writer;
-use crate::store::{Summary, Upload};
+use crate::store::{Summary, Upload, UploadName};
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html>
 pub(super) async fn objects_v1(call: &Call<'_>) -> Result<Reply, Error> {
     let asked = Asked::of(call.request().query(), "max-keys")?;
     let marker = call.request().query().value("marker").unwrap_or_default();
     let page = objects(call, asked.selection(optional(marker))).await?;
-    let owner = owner(call);
+    let owner = call.bucket_owner();
     let mut writer = Writer::answer("ListBucketResult");
     writer.element("Name", call.bucket()).element("Prefix", asked.shown(&asked.prefix));
     writer.element("Marker", asked.shown(marker));
@@ -26,7 +26,7 @@ pub(super) async fn objects_v1(call: &Call<'_>) -> Result<Reply, Error> {
     let next = page.next.as_deref().filter(|_| !asked.delimiter.is_empty());
     writer.optional("NextMarker", next.map(|next| asked.shown(next)));
     asked.write_limits(&mut writer, page.next.is_some(), "MaxKeys");
-    write_objects(&mut writer, &asked, &page, Some(&owner));
+    write_objects(&mut writer, &asked, &page, Some(owner));
     Ok(xml(closed(writer, "ListBucketResult")))
 }
 
@@ -37,22 +37,24 @@ pub(super) async fn objects_v2(call: &Call<'_>) -> Result<Reply, Error> {
     let token = query.value("continuation-token");
     let start_after = query.value("start-after").unwrap_or_default();
     let after = match token {
-        Some(token) => Some(decode_token(token)?),
+        // An empty one is not as if there were none, unlike in a listing of buckets.
+        Some(token) => Some(optional(token).map_or_else(|| Err(invalid_token()), decode_token)?),
         None => optional(start_after).map(str::to_owned),
     };
     let page = objects(call, asked.selection(after.as_deref())).await?;
     let owner = match query.value("fetch-owner") {
-        Some("true") => Some(owner(call)),
+        Some("true") => Some(call.bucket_owner()),
         _ => None,
     };
     let mut writer = Writer::answer("ListBucketResult");
     writer.element("Name", call.bucket()).element("Prefix", asked.shown(&asked.prefix));
-    writer.optional("StartAfter", optional(start_after).map(|after| asked.shown(after)));
+    let shown_start = optional(start_after).filter(|_| token.is_none());
+    writer.optional("StartAfter", shown_start.map(|after| asked.shown(after)));
     writer.optional("ContinuationToken", token);
-    writer.optional("NextContinuationToken", page.next.as_ref().map(|next| STANDARD.encode(next)));
+    writer.optional("NextContinuationToken", page.next.as_deref().map(encode_token));
     writer.element("KeyCount", page.entries.len() + page.prefixes.len());
     asked.write_limits(&mut writer, page.next.is_some(), "MaxKeys");
-    write_objects(&mut writer, &asked, &page, owner.as_ref());
+    write_objects(&mut writer, &asked, &page, owner);
     Ok(xml(closed(writer, "ListBucketResult")))
 }
 
@@ -81,7 +83,7 @@ pub(super) async fn versions(call: &Call<'_>) -> Result<Reply, Error> {
     let selection = asked.selection(optional(key_marker));
     let page = blocking(move || store.versions(&bucket, &selection, after)).await?;
     let page = page.map_err(|error| of_store(error, call.request()))?;
-    let owner = owner(call);
+    let owner = call.bucket_owner();
     let mut writer = Writer::answer("ListVersionsResult");
     writer.element("Name", call.bucket()).element("Prefix", asked.shown(&asked.prefix));
     writer.element("KeyMarker", asked.shown(key_marker)).element("VersionIdMarker", version_marker);
@@ -97,10 +99,10 @@ pub(super) async fn versions(call: &Call<'_>) -> Result<Reply, Error> {
         writer.open(element).element("Key", asked.shown(key)).element("VersionId", entry.version);
         writer.element("IsLatest", entry.is_latest);
         match &entry.object {
-            Some(object) => write_object(&mut writer, object, Some(&owner)),
+            Some(object) => write_object(&mut writer, object, Some(owner)),
             None => {
-                writer.element("LastModified", entry.modified.iso_millis());
-                owner.write(&mut writer, "Owner");
+                writer.element("LastModified", entry.modified.iso_listed());
+                write_owner(&mut writer, owner);
             }
         }
         writer.close(element);
@@ -114,8 +116,9 @@ pub(super) async fn uploads(call: &Call<'_>) -> Result<Reply, Error> {
     let query = call.request().query();
     let asked = Asked::of(query, "max-uploads")?;
     let key_marker = query.value("key-marker").unwrap_or_default();
-    let id_marker = query.value("upload-id-marker").unwrap_or_default();
-    let after = UploadId::parse(id_marker).filter(|_| !key_marker.is_empty());
+    // Without a key the id says nothing.
+    let id_marker = query.value("upload-id-marker").filter(|_| !key_marker.is_empty()).unwrap_or_default();
+    let after = optional(id_marker).map(|marker| upload_marker(call, key_marker, marker)).transpose()?;
     let (store, bucket) = (call.store().clone(), call.bucket().clone());
     let selection = asked.selection(optional(key_marker));
     let page = blocking(move || store.uploads(&bucket, &selection, after)).await?;
@@ -123,29 +126,44 @@ pub(super) async fn uploads(call: &Call<'_>) -> Result<Reply, Error> {
     let mut writer = Writer::answer("ListMultipartUploadsResult");
     writer.element("Bucket", call.bucket()).element("KeyMarker", asked.shown(key_marker));
     writer.element("UploadIdMarker", id_marker);
-    if let Some(next) = &page.next {
-        writer.element("NextKeyMarker", asked.shown(next));
-        let last = page.entries.iter().rfind(|(key, _)| key == next);
-        writer
-            .element("NextUploadIdMarker", last.map(|(_, upload)| upload.id.to_string()).unwrap_or_default());
-    }
+    // Of the last page, too, and empty if it shows no upload.
+    let last = page.entries.last().filter(|(key, _)| page.next.as_ref().is_none_or(|next| key == next));
+    let next = page.next.as_deref().or(last.map(|(key, _)| key.as_str())).unwrap_or_default();
+    writer.element("NextKeyMarker", asked.shown(next));
+    writer.element("NextUploadIdMarker", last.map(|(_, upload)| upload.id.to_string()).unwrap_or_default());
     writer.optional("Prefix", optional(&asked.prefix).map(|prefix| asked.shown(prefix)));
     asked.write_limits(&mut writer, page.next.is_some(), "MaxUploads");
-    let owner = owner(call);
+    let owner = call.bucket_owner();
     for (_, upload) in &page.entries {
-        write_upload(&mut writer, call, &asked, upload, &owner);
+        write_upload(&mut writer, call, &asked, upload, owner);
     }
     write_prefixes(&mut writer, &asked, &page.prefixes);
     Ok(xml(closed(writer, "ListMultipartUploadsResult")))
 }
 
-fn write_upload(writer: &mut Writer, call: &Call<'_>, asked: &Asked, upload: &Upload, owner: &Owner) {
+/// The upload that a page ends with, as the next page names it.
+///
+/// # Errors
+/// `InvalidArgument` for one of another key. One that has ended meanwhile still tells where its page ended.
+fn upload_marker(call: &Call<'_>, key: &str, marker: &str) -> Result<UploadId, Error> {
+    let is_of = |id: &UploadId| {
+        let key = ObjectKey::parse(key).ok();
+        key.is_some_and(|key| {
+            id.is_of(&key)
+                || call.store().upload(UploadName { bucket: call.bucket().clone(), key, id: *id }).is_ok()
+        })
+    };
+    UploadId::parse(marker)
+        .filter(is_of)
+        .ok_or_else(|| Error::invalid_argument("Invalid uploadId marker", "upload-id-marker", marker))
+}
+
+fn write_upload(writer: &mut Writer, call: &Call<'_>, asked: &Asked, upload: &Upload, owner: &str) {
     writer.open("Upload").element("Key", asked.shown(upload.key.as_str())).element("UploadId", upload.id);
-    let initiator = Owner::of(call, &upload.initiator);
-    initiator.write(writer, "Initiator");
-    owner.write(writer, "Owner");
+    write_initiator(writer, call, &upload.initiator);
+    write_owner(writer, owner);
     writer.element("StorageClass", upload.metadata.storage_class());
-    writer.element("Initiated", upload.initiated.iso_millis());
+    writer.element("Initiated", upload.initiated.iso_listed());
     if let Some((algorithm, kind)) = upload.checksum {
         writer.element("ChecksumAlgorithm", algorithm.name()).element("ChecksumType", kind.name());
     }
@@ -157,30 +175,26 @@ pub(super) async fn parts(call: &Call<'_>) -> Result<Reply, Error> {
     let query = call.request().query();
     let upload = super::multipart::upload(call)?;
     let limit = max_entries(query.value("max-parts"), "max-parts", PAGE_KEYS_MAX)?;
-    let marker_text = query.value("part-number-marker").unwrap_or("0");
-    let marker: u16 = marker_text.parse().map_err(|_| {
-        Error::invalid_argument(
-            "Provided part-number-marker not an integer or within integer range",
-            "part-number-marker",
-            marker_text,
-        )
-    })?;
+    let marker_text = query.value("part-number-marker").and_then(optional).unwrap_or("0");
+    let marker = max_entries(Some(marker_text), "part-number-marker", usize::MAX)?;
+    // No part has a higher number than that.
+    let after = u16::try_from(marker).unwrap_or(u16::MAX);
     let (store, id) = (call.store().clone(), upload.id);
-    let parts = blocking(move || store.parts(id, marker, limit)).await?;
+    let parts = blocking(move || store.parts(id, after, limit)).await?;
     let (parts, truncated) = parts.map_err(|error| of_store(error, call.request()))?;
     let mut writer = Writer::answer("ListPartsResult");
     writer.element("Bucket", call.bucket()).element("Key", call.key()).element("UploadId", upload.id);
-    Owner::of(call, &upload.initiator).write(&mut writer, "Initiator");
-    owner(call).write(&mut writer, "Owner");
+    write_initiator(&mut writer, call, &upload.initiator);
+    write_owner(&mut writer, call.bucket_owner());
     writer.element("StorageClass", upload.metadata.storage_class()).element("PartNumberMarker", marker);
-    writer.optional("NextPartNumberMarker", parts.last().map(|part| part.number.value()));
+    writer.element("NextPartNumberMarker", parts.last().map_or(0, |part| part.number.value()));
     writer.element("MaxParts", limit).element("IsTruncated", truncated);
     if let Some((algorithm, kind)) = upload.checksum {
         writer.element("ChecksumAlgorithm", algorithm.name()).element("ChecksumType", kind.name());
     }
     for part in parts {
         writer.open("Part").element("PartNumber", part.number.value());
-        writer.element("LastModified", part.modified.iso_millis()).element("ETag", part.etag.quoted());
+        writer.element("LastModified", part.modified.iso_listed()).element("ETag", part.etag.quoted());
         writer.element("Size", part.size);
         // Without a choice at the start, parts have checksums that only the server knows of.
         if let Some(checksum) = part.checksum.filter(|_| upload.checksum.is_some()) {
@@ -202,7 +216,7 @@ struct Asked {
 impl Asked {
     fn of(query: &Query, limit: &'static str) -> Result<Self, Error> {
         let url = match query.value("encoding-type") {
-            None | Some("") => false,
+            None => false,
             Some("url") => true,
             Some(other) => {
                 return Err(Error::invalid_argument(
@@ -232,7 +246,7 @@ impl Asked {
     /// A key as the client asked to have it shown.
     fn shown(&self, key: &str) -> String {
         match self.url {
-            true => encode(key, Slash::Keep),
+            true => encode_form(key),
             false => key.to_owned(),
         }
     }
@@ -250,17 +264,16 @@ pub(super) fn max_entries(text: Option<&str>, name: &'static str, max: usize) ->
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(max);
     };
-    let number: i64 = text.parse().map_err(|_| {
+    let number: i32 = text.parse().map_err(|_| {
         let message = format!("Provided {name} not an integer or within integer range");
         Error::invalid_argument(message, name, text)
     })?;
-    match (0..=i64::from(i32::MAX)).contains(&number) {
-        true => Ok(usize::try_from(number).unwrap_or(max).min(max)),
-        false => {
-            let message = format!("Argument {name} must be an integer between 0 and 2147483647");
-            Err(Error::invalid_argument(message, name, text))
-        }
-    }
+    usize::try_from(number).map(|number| number.min(max)).map_err(|_| {
+        // Of keys S3 says the name that it has inside.
+        let name = if name == "max-keys" { "maxKeys" } else { name };
+        let message = format!("Argument {name} must be an integer between 0 and 2147483647");
+        Error::invalid_argument(message, name, text)
+    })
 }
 
 /// The text, unless it is empty.
@@ -274,27 +287,17 @@ async fn objects(call: &Call<'_>, selection: Selection) -> Result<Page<Summary>,
     page.map_err(|error| of_store(error, call.request()))
 }
 
-struct Owner {
-    id: String,
-    name: String,
+/// The owner of the bucket owns everything in it. S3 has shown only ids since 2025.
+fn write_owner(writer: &mut Writer, owner: &str) {
+    writer.open("Owner").element("ID", owner).close("Owner");
 }
 
-impl Owner {
-    fn of(call: &Call<'_>, id: &str) -> Self {
-        Self { id: id.to_owned(), name: call.context.display_name(id).to_owned() }
-    }
-
-    fn write(&self, writer: &mut Writer, element: &str) {
-        writer.open(element).element("ID", &self.id).element("DisplayName", &self.name).close(element);
-    }
+fn write_initiator(writer: &mut Writer, call: &Call<'_>, id: &str) {
+    writer.open("Initiator").element("ID", id).element("DisplayName", call.context.display_name(id));
+    writer.close("Initiator");
 }
 
-/// The owner of the bucket, who owns everything in it.
-fn owner(call: &Call<'_>) -> Owner {
-    Owner::of(call, call.bucket_owner())
-}
-
-fn write_objects(writer: &mut Writer, asked: &Asked, page: &Page<Summary>, owner: Option<&Owner>) {
+fn write_objects(writer: &mut Writer, asked: &Asked, page: &Page<Summary>, owner: Option<&str>) {
     for (key, object) in &page.entries {
         writer.open("Contents").element("Key", asked.shown(key));
         write_object(writer, object, owner);
@@ -303,15 +306,15 @@ fn write_objects(writer: &mut Writer, asked: &Asked, page: &Page<Summary>, owner
     write_prefixes(writer, asked, &page.prefixes);
 }
 
-fn write_object(writer: &mut Writer, object: &Summary, owner: Option<&Owner>) {
-    writer.element("LastModified", object.modified.iso_millis());
+fn write_object(writer: &mut Writer, object: &Summary, owner: Option<&str>) {
+    writer.element("LastModified", object.modified.iso_listed());
     writer.element("ETag", ETag::quoted(&object.etag));
     if let Some((algorithm, kind)) = object.checksum {
         writer.element("ChecksumAlgorithm", algorithm.name()).element("ChecksumType", kind.name());
     }
     writer.element("Size", object.size);
     if let Some(owner) = owner {
-        owner.write(writer, "Owner");
+        write_owner(writer, owner);
     }
     writer.element("StorageClass", &object.storage_class);
 }
@@ -327,9 +330,22 @@ fn closed(mut writer: Writer, root: &'static str) -> String {
     writer.finish()
 }
 
-fn decode_token(token: &str) -> Result<String, Error> {
-    let key = STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    key.ok_or_else(|| {
-        Error::invalid_argument("The continuation token provided is incorrect", "continuation-token", token)
-    })
+/// Where a page ends, as the next one is asked for.
+pub(super) fn encode_token(last: &str) -> String {
+    STANDARD.encode(last)
+}
+
+/// Where the page before ended.
+///
+/// # Errors
+/// `InvalidArgument` for what no page ended with.
+pub(super) fn decode_token(token: &str) -> Result<String, Error> {
+    let last = STANDARD.decode(token).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    last.ok_or_else(invalid_token)
+}
+
+fn invalid_token() -> Error {
+    ErrorCode::InvalidArgument
+        .says("The continuation token provided is incorrect")
+        .with("ArgumentName", "continuation-token")
 }

@@ -89,9 +89,6 @@ async fn answer(
     body: &mut Intake,
     entry: &mut Entry,
 ) -> Result<Reply, Error> {
-    if parts.headers.get(EXPECT).is_some_and(|expect| !is_continue(expect)) {
-        return Err(ErrorCode::ExpectationFailed.error());
-    }
     let method = parts.method.clone();
     let request = Request::parse(parts, &context.domains)?;
     entry.parsed(&request);
@@ -110,6 +107,7 @@ async fn answer(
     };
     entry.verified(&verified);
     let request = verified.request();
+    request.target().check_name()?;
     let owned = match (request.target().bucket(), request.operation()) {
         (None, _) | (Some(_), Operation::CreateBucket) => None,
         // Whether a bucket exists is told to everybody, before any permission: so S3 does.
@@ -121,6 +119,7 @@ async fn answer(
         conditions::check_expected_owner(request, "x-amz-expected-bucket-owner", bucket)?;
     }
     conditions::refuse_unsupported_headers(request)?;
+    object::refuse_copy_source(request)?;
     let call = Call { context, permit, owned: owned.as_ref(), now };
     let mut reply = act(&call, body).await?;
     if method == Method::HEAD {

@@ -5,8 +5,8 @@ use super::error::of_store;
 use super::exchange::{Body, Call, Intake, Reply, blocking, no_content, xml};
 use super::get::invalid_part_number;
 use super::object::{
-    add_checksum, add_etag, add_source_version, add_version, copy_source, named_algorithm, named_tags,
-    of_source, write_checksum,
+    add_checksum, add_etag, add_source_version, add_version, check_source_size, copy_source, named_algorithm,
+    named_tags, of_source, write_checksum,
 };
 use super::upload::{Place, receive, receive_document};
 use crate::auth::{BodyCheck, BodyKind, BodyProof};
@@ -52,15 +52,10 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Reply, Error> {
     Ok(reply)
 }
 
-/// An id whose begin is the time, so that uploads of one key are listed as they were started.
 fn new_upload_id(call: &Call<'_>) -> Result<UploadId, Error> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(|_| ErrorCode::InternalError.error().at("randomness"))?;
-    let millis = call.now.unix_millis().to_be_bytes();
-    for (byte, time) in bytes.iter_mut().zip(millis.iter().skip(2)) {
-        *byte = *time;
-    }
-    Ok(UploadId::from_bytes(bytes))
+    let mut random = [0; 6];
+    getrandom::fill(&mut random).map_err(|_| ErrorCode::InternalError.error().at("randomness"))?;
+    Ok(UploadId::new(call.now.unix_millis(), random, call.key()))
 }
 
 /// The checksum that an upload is started with.
@@ -124,15 +119,16 @@ pub(super) async fn upload_part(call: &Call<'_>, body: &mut Intake) -> Result<Re
     let number = part_number(call)?;
     let upload = upload(call)?;
     let fallback = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
-    let check = call.permit.verified().check_body(BodyKind::Object { checksum: fallback })?;
+    let check = call.permit.verified().check_body(BodyKind::Part { checksum: fallback })?;
     check_part_algorithm(&upload, &check)?;
     call.store().check_room(call.bucket(), check.length).map_err(|error| of_store(error, request))?;
     let received = receive(call, body, check, Place::Blob).await?;
+    let shown = received.shown_checksum();
     let part = call.store().put_part(upload_name(call)?, number, received, call.now).await;
     let part = part.map_err(|error| of_store(error, request))?;
     let mut reply = Reply::new(Body::empty());
     add_etag(reply.headers_mut(), &part.etag.quoted());
-    if let Some(value) = part.checksum {
+    if let Some(value) = shown {
         add_checksum(reply.headers_mut(), &ObjectChecksum::full(value));
         reply.headers_mut().remove("x-amz-checksum-type");
     }
@@ -167,7 +163,7 @@ pub(super) async fn upload_part_copy(call: &Call<'_>) -> Result<Reply, Error> {
     let source = copy_source(call)?;
     let (part, version) = copy_part(call, &upload, number, &source).await?;
     let mut writer = Writer::answer("CopyPartResult");
-    writer.element("LastModified", part.modified.iso_millis()).element("ETag", part.etag.quoted());
+    writer.element("LastModified", part.modified.iso_listed()).element("ETag", part.etag.quoted());
     if let Some(checksum) = part.checksum.filter(|_| upload.checksum.is_some()) {
         writer.element(checksum.algorithm().element(), checksum.base64());
     }
@@ -189,6 +185,9 @@ async fn copy_part(
     let failed = |error| of_source(error, source, call);
     let from = call.store().bucket(&source.bucket).map_err(failed)?;
     let object = call.store().object(source).map_err(failed)?;
+    if object.archived {
+        return Err(of_store(store::Error::Archived(object.metadata.storage_class().to_owned()), request));
+    }
     let version = (from.versioning != Versioning::Off).then_some(object.version);
     if let Decision::Failed(condition) =
         Conditions::of_copy_source(request, call.now).for_copy_source(&object.etag, object.modified)
@@ -229,6 +228,7 @@ async fn copy_part(
 
 fn copied_span(call: &Call<'_>, size: u64) -> Result<Span, Error> {
     let Some(text) = call.request().amz("x-amz-copy-source-range") else {
+        check_source_size(size)?;
         return Ok(Span { offset: 0, length: size });
     };
     let (first, last) = parse_copy_range(&text).ok_or_else(|| {
@@ -238,6 +238,11 @@ fn copied_span(call: &Call<'_>, size: u64) -> Result<Span, Error> {
             text.as_ref(),
         )
     })?;
+    if first >= size {
+        return Err(
+            ErrorCode::InvalidRequest.says("The specified copy range is invalid for the source object size")
+        );
+    }
     if last >= size {
         return Err(Error::invalid_argument(
             format!("Range specified is not valid for source object of size: {size}"),
@@ -254,6 +259,9 @@ pub(super) async fn complete(call: &Call<'_>, body: &mut Intake) -> Result<Reply
     let name = upload_name(call)?;
     let condition = WriteCondition::of_request(request)?;
     let document = receive_document(call, body, BodyKind::Completion).await?;
+    if document.is_empty() {
+        return Err(ErrorCode::InvalidRequest.says("You must specify at least one part"));
+    }
     let completion = Completion {
         parts: named_parts(&document)?,
         size: object_size(call)?,
@@ -277,7 +285,12 @@ fn named_parts(document: &[u8]) -> Result<Vec<NamedPart>, Error> {
     let root = Element::parse(document, "CompleteMultipartUpload")?;
     let mut parts = Vec::new();
     for part in root.children().iter().filter(|child| child.name() == "Part") {
-        let number = part.child("PartNumber").and_then(|text| PartNumber::parse(text.trim()));
+        let number_text = part.child("PartNumber").unwrap_or_default().trim();
+        if number_text.parse::<i64>().is_ok_and(|number| number < 1) {
+            let message = "PartNumber must be >= 1";
+            return Err(Error::invalid_argument(message, "PartNumber", number_text));
+        }
+        let number = PartNumber::parse(number_text);
         let etag_text = part.child("ETag").ok_or_else(malformed)?;
         let checksums = Algorithm::ALL.into_iter().filter_map(|algorithm| {
             part.child(algorithm.element()).map(|text| (algorithm, text.trim().to_owned()))
@@ -296,9 +309,10 @@ fn object_size(call: &Call<'_>) -> Result<Option<u64>, Error> {
     let Some(text) = call.request().amz("x-amz-mp-object-size") else {
         return Ok(None);
     };
-    text.parse()
-        .map(Some)
-        .map_err(|_| ErrorCode::InvalidRequest.says("Value for x-amz-mp-object-size header is invalid."))
+    text.parse().map(Some).map_err(|_| {
+        let message = format!("Value for x-amz-mp-object-size header is invalid: '{text}'");
+        ErrorCode::InvalidRequest.says(message)
+    })
 }
 
 fn object_checksum_type(call: &Call<'_>) -> Result<Option<ChecksumType>, Error> {
@@ -336,7 +350,7 @@ fn location(call: &Call<'_>) -> String {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
 pub(super) async fn abort(call: &Call<'_>) -> Result<Reply, Error> {
-    let aborted = call.store().abort_upload(upload_name(call)?).await;
+    let aborted = call.store().abort_upload(upload_name(call)?, call.now).await;
     aborted.map_err(|error| of_store(error, call.request()))?;
     Ok(no_content())
 }

@@ -8,18 +8,20 @@ use super::error::of_store;
 use super::exchange::{Body, Call, Intake, Reply, blocking, no_content, xml};
 use super::lifecycle::add_expiration;
 use super::upload::{Place, receive, receive_document};
-use crate::auth::BodyKind;
+use crate::auth::{BodyKind, OBJECT_BYTES_MAX};
 use crate::s3::checksum::{Algorithm, ChecksumType, Hasher};
-use crate::s3::condition::{Conditions, WriteCondition};
+use crate::s3::condition::{Conditions, Decision, WriteCondition};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::metadata::Metadata;
-use crate::s3::name::{BucketName, KeyError, ObjectKey, VersionId};
+use crate::s3::name::{BucketName, ETag, KeyError, ObjectKey, VersionId};
+use crate::s3::operation::Operation;
+use crate::s3::request::Request;
 use crate::s3::tagging::Tags;
 use crate::s3::target::key_too_long;
 use crate::s3::uri::decode;
 use crate::s3::xml::{Element, Writer};
 use crate::store::{
-    self, Content, Copy, Deleted, Deletion, NewObject, ObjectChecksum, ObjectName, ReadChecksum,
+    self, Content, Copy, Deleted, Deletion, NewObject, ObjectChecksum, ObjectName, ReadDigests, Store,
 };
 
 /// Most keys of one DeleteObjects.
@@ -78,8 +80,9 @@ pub(super) fn add_version(headers: &mut HeaderMap, version: Option<VersionId>) {
     add_version_as(headers, "x-amz-version-id", version);
 }
 
-/// Shows which version was copied.
+/// Shows which version was copied, unless it is one that has no id of its own.
 pub(super) fn add_source_version(headers: &mut HeaderMap, version: Option<VersionId>) {
+    let version = version.filter(|version| *version != VersionId::NULL);
     add_version_as(headers, "x-amz-copy-source-version-id", version);
 }
 
@@ -111,12 +114,16 @@ pub(super) async fn copy(call: &Call<'_>) -> Result<Reply, Error> {
     let source = copy_source(call)?;
     let keep_metadata = !replaces(call, "x-amz-metadata-directive", "Unknown metadata directive.")?;
     let keep_tags = !replaces(call, "x-amz-tagging-directive", "Unknown tagging directive.")?;
-    let unchanged = keep_metadata && request.amz("x-amz-storage-class").is_none() && source.version.is_none();
+    // Encryption would be another change.
+    let changes = ["x-amz-storage-class", "x-amz-website-redirect-location"];
+    let unchanged = keep_metadata
+        && source.version.is_none()
+        && changes.iter().all(|change| request.amz(change).is_none());
     if unchanged && source.bucket == *call.bucket() && source.key == *call.key() {
         return Err(ErrorCode::InvalidRequest.says("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."));
     }
     let copy = Copy {
-        checksum: copied_checksum(call, &source).await?,
+        digests: copied_digests(call, &source).await?,
         source_conditions: Conditions::of_copy_source(request, call.now),
         // Also validates a storage class that is given without replacing anything else.
         target: new_object(call, false)?,
@@ -127,7 +134,7 @@ pub(super) async fn copy(call: &Call<'_>) -> Result<Reply, Error> {
     let copied = call.store().copy_object(copy, call.now).await;
     let copied = copied.map_err(|error| of_source(error, &source, call))?;
     let mut writer = Writer::answer("CopyObjectResult");
-    writer.element("LastModified", copied.modified.iso_millis()).element("ETag", copied.etag.quoted());
+    writer.element("LastModified", copied.modified.iso_listed()).element("ETag", copied.etag.quoted());
     write_checksum(&mut writer, copied.checksum.as_ref());
     writer.close("CopyObjectResult");
     let mut reply = xml(writer.finish());
@@ -166,6 +173,21 @@ pub(super) fn of_source(error: store::Error, source: &ObjectName, call: &Call<'_
     }
 }
 
+/// Refuses a copy source where nothing is copied.
+///
+/// # Errors
+/// `InvalidArgument`.
+pub(super) fn refuse_copy_source(request: &Request) -> Result<(), Error> {
+    let copies = matches!(request.operation(), Operation::CopyObject | Operation::UploadPartCopy);
+    match request.amz(COPY_SOURCE).filter(|_| !copies) {
+        Some(source) => {
+            let message = "You can only specify a copy source header for copy requests.";
+            Err(Error::invalid_argument(message, COPY_SOURCE, source).at("copy source"))
+        }
+        None => Ok(()),
+    }
+}
+
 /// The algorithm of `x-amz-checksum-algorithm`.
 ///
 /// # Errors
@@ -180,57 +202,99 @@ pub(super) fn named_algorithm(call: &Call<'_>) -> Result<Option<Algorithm>, Erro
     })
 }
 
-/// A copy keeps the checksum of its source, unless it is asked for one of another algorithm: the source is then read.
-async fn copied_checksum(call: &Call<'_>, source: &ObjectName) -> Result<Option<ReadChecksum>, Error> {
-    let Some(algorithm) = named_algorithm(call)? else {
-        return Ok(None);
-    };
+/// A copy keeps tag and checksum of its source, unless that was uploaded in parts, whose tag and checksum a body that
+/// comes in one go cannot have, or another checksum is asked for: the source is then read.
+async fn copied_digests(call: &Call<'_>, source: &ObjectName) -> Result<Option<ReadDigests>, Error> {
+    let named = named_algorithm(call)?;
     let failed = |error| of_source(error, source, call);
     let object = call.store().object(source).map_err(failed)?;
-    let keeps = |checksum: &ObjectChecksum| {
-        checksum.value.algorithm() == algorithm && checksum.kind == ChecksumType::FullObject
-    };
-    if object.checksum.as_ref().is_some_and(keeps) {
+    check_source_size(object.size)?;
+    let own = object.checksum.filter(|checksum| checksum.kind == ChecksumType::FullObject);
+    let own = own.map(|checksum| checksum.value.algorithm());
+    let in_parts = object.etag.parts().is_some();
+    let algorithm = named.or(object.checksum.map(|checksum| checksum.value.algorithm()));
+    let algorithm = algorithm.unwrap_or(Algorithm::Crc64Nvme);
+    // What will be refused is not read first.
+    let conditions = Conditions::of_copy_source(call.request(), call.now);
+    let refused = conditions.for_copy_source(&object.etag, object.modified) != Decision::Proceed;
+    if object.archived || refused || (!in_parts && named.is_none_or(|named| own == Some(named))) {
         return Ok(None);
     }
-    let (store, size) = (call.store().clone(), object.size);
-    let mut hasher = Hasher::new(algorithm);
-    let read = blocking(move || {
-        match object.content {
-            Content::Inline(bytes) => hasher.update(&bytes),
-            Content::Blobs(body) => {
-                let mut reader = store.reader(body, 0, size);
-                while let Some(window) = reader.next_window()? {
-                    hasher.update(&window);
-                }
+    let (store, size, read) = (call.store().clone(), object.size, (object.etag, object.modified));
+    let digests = blocking(move || {
+        let mut hasher = Hasher::new(algorithm);
+        let mut md5 = in_parts.then(|| Hasher::new(Algorithm::Md5));
+        read_body(&store, object.content, size, |bytes| {
+            hasher.update(bytes);
+            if let Some(md5) = &mut md5 {
+                md5.update(bytes);
+            }
+        })?;
+        let md5 = md5.and_then(|md5| md5.finish().bytes().try_into().ok());
+        Ok::<_, store::Error>((md5.map_or(read.0, ETag::single), hasher.finish()))
+    });
+    let (etag, checksum) = digests.await?.map_err(failed)?;
+    Ok(Some(ReadDigests { etag, checksum, source: read }))
+}
+
+/// Reads a body to its end. Blocks.
+fn read_body(
+    store: &Store,
+    content: Content,
+    size: u64,
+    mut take: impl FnMut(&[u8]),
+) -> Result<(), store::Error> {
+    match content {
+        Content::Inline(bytes) => take(&bytes),
+        Content::Blobs(body) => {
+            let mut reader = store.reader(body, 0, size);
+            while let Some(window) = reader.next_window()? {
+                take(&window);
             }
         }
-        Ok::<_, store::Error>(hasher.finish())
-    });
-    let value = read.await?.map_err(failed)?;
-    Ok(Some(ReadChecksum { value, etag: object.etag, modified: object.modified }))
+    }
+    Ok(())
 }
+
+/// Checks that what is copied at once is not larger than what can be uploaded at once.
+///
+/// # Errors
+/// `InvalidRequest`.
+pub(super) fn check_source_size(bytes: u64) -> Result<(), Error> {
+    match bytes > OBJECT_BYTES_MAX {
+        true => Err(ErrorCode::InvalidRequest.says(format!(
+            "The specified copy source is larger than the maximum allowable size for a copy source: {OBJECT_BYTES_MAX}"
+        ))),
+        false => Ok(()),
+    }
+}
+
+const COPY_SOURCE: &str = "x-amz-copy-source";
 
 /// The object that `x-amz-copy-source` names: `/bucket/key`, percent-encoded, perhaps with `?versionId=`.
 ///
 /// # Errors
 /// `InvalidArgument` if it names none, `NoSuchBucket` if it is in none.
 pub(super) fn copy_source(call: &Call<'_>) -> Result<ObjectName, Error> {
-    let header = call.request().amz("x-amz-copy-source").unwrap_or_default();
-    let refuse = |message: &'static str| {
-        Error::invalid_argument(message, "x-amz-copy-source", header.as_ref()).at("copy source")
-    };
+    let header = call.request().amz(COPY_SOURCE).unwrap_or_default();
+    let refuse =
+        |message: &'static str| Error::invalid_argument(message, COPY_SOURCE, COPY_SOURCE).at("copy source");
     let (path, version) = match header.split_once("?versionId=") {
-        Some((path, version)) => (path, Some(parse_version(version, "x-amz-copy-source")?)),
+        Some((path, version)) => (path, Some(parse_version(version, COPY_SOURCE)?)),
         None => (header.as_ref(), None),
     };
-    let decoded = decode(path)
-        .map_err(|_| refuse("Copy Source must mention the source bucket and key: sourcebucket/sourcekey"))?;
+    // A whole URL is taken for its path, whatever its host.
+    let after_scheme = ["http://", "https://"].iter().find_map(|scheme| path.strip_prefix(scheme));
+    let path = after_scheme.map_or(path, |rest| rest.split_once('/').map_or("", |(_, path)| path));
+    let decoded = decode(path).map_err(|_| refuse("Invalid copy source encoding"))?;
     let decoded = decoded.strip_prefix('/').unwrap_or(&decoded);
-    let (bucket, key) =
-        decoded.split_once('/').filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty()).ok_or_else(
-            || refuse("Copy Source must mention the source bucket and key: sourcebucket/sourcekey"),
-        )?;
+    let (bucket, key) = decoded.split_once('/').unwrap_or((decoded, ""));
+    if bucket.is_empty() {
+        return Err(refuse("Invalid copy source bucket name"));
+    }
+    if key.is_empty() {
+        return Err(refuse("Invalid copy source object key"));
+    }
     let bucket = BucketName::parse(bucket).ok_or_else(|| refuse("Invalid copy source bucket name"))?;
     let key = ObjectKey::parse(key).map_err(|error| match error {
         KeyError::TooLong(size) => key_too_long(size),

@@ -91,6 +91,9 @@ enum State {
     End,
 }
 
+/// Most bytes after the end of a body: S3 passes over some.
+const BEHIND_BYTES_MAX: usize = 64 * 1024;
+
 /// A decoder of one body.
 pub(super) struct Decoder {
     state: State,
@@ -103,6 +106,8 @@ pub(super) struct Decoder {
     decoded: u64,
     chunk: Chunk,
     trailer: Vec<(String, String)>,
+    /// How many bytes came after the end.
+    behind: usize,
 }
 
 /// The chunk being read.
@@ -126,6 +131,7 @@ impl Decoder {
             decoded: 0,
             chunk: Chunk::default(),
             trailer: Vec::new(),
+            behind: 0,
         }
     }
 
@@ -164,7 +170,13 @@ impl Decoder {
                         self.take_trailer_line(&line)?;
                     }
                 }
-                State::End => input.advance(input.len()),
+                State::End => {
+                    self.behind += input.len();
+                    input.advance(input.len());
+                    if self.behind > BEHIND_BYTES_MAX {
+                        return Err(terminated());
+                    }
+                }
             }
         }
         Ok(())

@@ -109,8 +109,10 @@ fn invalid_streaming(message: &'static str) -> Error {
 /// What a body is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyKind {
-    /// An object or a part; the checksum is of this algorithm unless the client names one.
+    /// An object; the checksum is of this algorithm unless the client names one.
     Object { checksum: Algorithm },
+    /// A part; the checksum that is kept is of this algorithm, whichever the client names.
+    Part { checksum: Algorithm },
     /// A document that a POST carries; some must come with a digest.
     Document { digest_required: bool },
     /// The document that completes an upload: a checksum in its head is that of the object.
@@ -145,7 +147,9 @@ impl Verified {
         let md5 = declared_md5(request)?;
         let declared = match kind {
             BodyKind::Completion => None,
-            BodyKind::Object { .. } | BodyKind::Document { .. } => declared_checksum(request)?,
+            BodyKind::Object { .. } | BodyKind::Part { .. } | BodyKind::Document { .. } => {
+                declared_checksum(request)?
+            }
         };
         let trailer = declared_trailer(request, trailers)?;
         if kind != BodyKind::Completion {
@@ -166,11 +170,15 @@ impl Verified {
                 .with("MaxSizeAllowed", OBJECT_BYTES_MAX.to_string()));
         }
         let fallback = match kind {
-            BodyKind::Object { checksum } => Some(checksum),
+            BodyKind::Object { checksum } | BodyKind::Part { checksum } => Some(checksum),
             BodyKind::Document { .. } | BodyKind::Completion => None,
         };
         let announced = declared.map(|checksum| checksum.algorithm()).or(trailer);
         let algorithm = announced.or(fallback);
+        let kept = match kind {
+            BodyKind::Part { checksum } if Some(checksum) != algorithm => Some(Hasher::new(checksum)),
+            _ => None,
+        };
         let framing = match &self.payload {
             Payload::Chunked { signing, .. } => {
                 Framing::Chunked(Box::new(Decoder::new(signing.as_deref().cloned(), trailer, length)))
@@ -190,9 +198,10 @@ impl Verified {
                 md5: Md5::new(),
                 sha256,
                 hasher: algorithm.map(Hasher::new),
+                kept,
                 expected_md5: md5,
                 expected_checksum: declared,
-                digest_in_hex: fallback.is_some(),
+                digest_in_hex: matches!(kind, BodyKind::Object { .. }),
             },
         })
     }
@@ -358,10 +367,13 @@ pub struct Digester {
     size: u64,
     md5: Md5,
     sha256: Option<(String, Sha256)>,
+    /// Computes the checksum that was announced, or else the one that is kept.
     hasher: Option<Hasher>,
+    /// Computes the one that is kept, if that is another.
+    kept: Option<Hasher>,
     expected_md5: Option<[u8; 16]>,
     expected_checksum: Option<Checksum>,
-    /// S3 writes `ExpectedDigest` in hexadecimal for objects, in base64 for documents.
+    /// S3 writes `ExpectedDigest` in hexadecimal for objects, in base64 for parts and documents.
     digest_in_hex: bool,
 }
 
@@ -373,7 +385,7 @@ impl Digester {
         if let Some((_, sha256)) = &mut self.sha256 {
             sha256.update(data);
         }
-        if let Some(hasher) = &mut self.hasher {
+        for hasher in self.hasher.iter_mut().chain(&mut self.kept) {
             hasher.update(data);
         }
     }
@@ -416,7 +428,8 @@ impl Digester {
         {
             return Err(bad_checksum(computed.algorithm()));
         }
-        Ok(BodyProof { size: self.size, md5, checksum })
+        let kept = self.kept.map(Hasher::finish);
+        Ok(BodyProof { size: self.size, md5, shown: checksum, checksum: kept.or(checksum) })
     }
 }
 
@@ -430,12 +443,13 @@ pub fn bad_checksum(algorithm: Algorithm) -> Error {
 /// That a body arrived whole and is the one announced; what was computed of it. Only a [`Digester`] makes one.
 ///
 /// ```compile_fail
-/// let proof = presigned::auth::BodyProof { size: 0, md5: [0; 16], checksum: None };
+/// let proof = presigned::auth::BodyProof { size: 0, md5: [0; 16], shown: None, checksum: None };
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct BodyProof {
     size: u64,
     md5: [u8; 16],
+    shown: Option<Checksum>,
     checksum: Option<Checksum>,
 }
 
@@ -448,6 +462,7 @@ impl BodyProof {
             md5: Md5::new(),
             sha256: None,
             hasher: Some(Hasher::new(checksum)),
+            kept: None,
             expected_md5: None,
             expected_checksum: None,
             digest_in_hex: true,
@@ -463,7 +478,12 @@ impl BodyProof {
         &self.md5
     }
 
-    /// The checksum; every object has one.
+    /// The checksum that the client is shown: the one it announced, if it did.
+    pub fn shown_checksum(&self) -> Option<&Checksum> {
+        self.shown.as_ref()
+    }
+
+    /// The checksum to be kept; every object has one.
     pub fn checksum(&self) -> Option<&Checksum> {
         self.checksum.as_ref()
     }

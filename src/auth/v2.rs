@@ -166,9 +166,9 @@ fn one_line(text: &str) -> Vec<u8> {
 
 /// CanonicalizedResource: the bucket of the host, the path as sent, the signed parameters.
 fn push_resource(text: &mut Vec<u8>, request: &Request, bucket_slash: bool) {
-    if let (Style::VirtualHosted, Some(bucket)) = (request.style(), request.target().bucket()) {
+    if let (Style::VirtualHosted, Some(bucket)) = (request.style(), request.target().bucket_text()) {
         text.push(b'/');
-        text.extend_from_slice(bucket.as_str().as_bytes());
+        text.extend_from_slice(bucket.as_bytes());
     }
     text.extend_from_slice(request.path().raw().as_bytes());
     if bucket_slash {

@@ -17,7 +17,7 @@ use crate::policy::Policy;
 use crate::s3::name::BucketName;
 use crate::s3::target::Domains;
 use crate::server::{self, Server};
-use crate::store::{self, Store};
+use crate::store::{self, NewBucket, Store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -173,7 +173,11 @@ async fn serve(config: &Config) -> Result<(), Failure> {
 async fn make_buckets(context: &api::Context, buckets: &[BucketName]) -> Result<(), Failure> {
     let owner = context.users.first().map(|user| user.id.clone()).unwrap_or_default();
     for bucket in buckets {
-        match context.store.create_bucket(bucket.clone(), owner.clone(), context.clock.now()).await {
+        match context
+            .store
+            .create_bucket(NewBucket::of(bucket.clone(), owner.clone()), context.clock.now())
+            .await
+        {
             Ok(()) | Err(store::Error::BucketExists(_)) => {}
             Err(error) => return Err(format!("cannot make the bucket {bucket}: {error}").into()),
         }

@@ -52,6 +52,15 @@ pub struct Filter {
     /// Sizes in bytes, both exclusive.
     pub larger_than: Option<u64>,
     pub smaller_than: Option<u64>,
+    /// How it was written, so that it is shown so again.
+    form: Form,
+}
+
+/// What of a filter's form its meaning does not tell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Form {
+    has_prefix: bool,
+    has_and: bool,
 }
 
 /// When current objects expire.
@@ -162,7 +171,8 @@ impl Lifecycle {
             };
             Some((date, rule.id.as_str()))
         });
-        dates.min()
+        // Of several that agree the first counts.
+        dates.min_by_key(|(date, _)| *date)
     }
 
     /// Whether a version expires that was replaced at `replaced`, and that `newer` versions stand before which are
@@ -272,15 +282,23 @@ fn filter(element: &Element) -> Result<Filter, Error> {
         [] | [_] => element,
         _ => return Err(malformed()),
     };
-    let mut filter = Filter::default();
-    let mut tags = Vec::new();
+    let has_and = !std::ptr::eq(conditions, element);
+    let mut filter = Filter { form: Form { has_prefix: false, has_and }, ..Filter::default() };
+    let mut tags: Vec<(String, String)> = Vec::new();
     for condition in conditions.children() {
         let size = || condition.text().trim().parse::<u64>().map_err(|_| malformed());
         match condition.name() {
-            "Prefix" => filter.prefix = condition.text().to_owned(),
+            "Prefix" => {
+                filter.prefix = condition.text().to_owned();
+                filter.form.has_prefix = true;
+            }
             "Tag" => {
                 let (key, value) = (condition.child("Key"), condition.child("Value"));
-                tags.push((key.ok_or_else(malformed)?.to_owned(), value.ok_or_else(malformed)?.to_owned()));
+                let (key, value) = (key.ok_or_else(malformed)?, value.ok_or_else(malformed)?);
+                if tags.iter().any(|(known, _)| known == key) {
+                    return Err(invalid("Duplicate Tag Keys are not allowed."));
+                }
+                tags.push((key.to_owned(), value.to_owned()));
             }
             "ObjectSizeGreaterThan" => filter.larger_than = Some(size()?),
             "ObjectSizeLessThan" => filter.smaller_than = Some(size()?),
@@ -371,25 +389,22 @@ fn write_rule(writer: &mut Writer, rule: &Rule) {
 }
 
 fn write_filter(writer: &mut Writer, filter: &Filter) {
-    let several = usize::from(!filter.prefix.is_empty())
-        + filter.tags.entries().len()
-        + usize::from(filter.larger_than.is_some())
-        + usize::from(filter.smaller_than.is_some())
-        > 1;
+    let Form { has_prefix, has_and } = filter.form;
+    if *filter == Filter::default() {
+        writer.empty("Filter");
+        return;
+    }
     writer.open("Filter");
-    if several {
+    if has_and {
         writer.open("And");
     }
-    // An empty filter is shown as one of an empty prefix.
-    if !filter.prefix.is_empty() || *filter == Filter::default() {
-        writer.element("Prefix", &filter.prefix);
-    }
+    writer.optional("Prefix", has_prefix.then_some(&filter.prefix));
     for (key, value) in filter.tags.entries() {
         writer.open("Tag").element("Key", key).element("Value", value).close("Tag");
     }
     writer.optional("ObjectSizeGreaterThan", filter.larger_than);
     writer.optional("ObjectSizeLessThan", filter.smaller_than);
-    if several {
+    if has_and {
         writer.close("And");
     }
     writer.close("Filter");

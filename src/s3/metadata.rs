@@ -22,7 +22,7 @@ const STORED_HEADERS: [&str; 6] = [
 const STORED_AMZ_HEADERS: [&str; 2] = ["x-amz-storage-class", "x-amz-website-redirect-location"];
 const USER_PREFIX: &str = "x-amz-meta-";
 const STORAGE_CLASS: &str = "x-amz-storage-class";
-const STORAGE_CLASSES: [&str; 11] = [
+const STORAGE_CLASSES: [&str; 10] = [
     "STANDARD",
     "REDUCED_REDUNDANCY",
     "STANDARD_IA",
@@ -30,7 +30,6 @@ const STORAGE_CLASSES: [&str; 11] = [
     "INTELLIGENT_TIERING",
     "GLACIER",
     "DEEP_ARCHIVE",
-    "OUTPOSTS",
     "GLACIER_IR",
     "SNOW",
     "EXPRESS_ONEZONE",
@@ -95,11 +94,12 @@ impl Metadata {
         Self(entries)
     }
 
-    /// The same with another storage class, or with none.
+    /// The same with storage class and redirect of another, which are never copied.
     #[must_use]
-    pub fn with_storage_class(mut self, class: Option<String>) -> Self {
-        self.0.retain(|(name, _)| name != STORAGE_CLASS);
-        self.0.extend(class.map(|class| (STORAGE_CLASS.to_owned(), class)));
+    pub fn with_own_of(mut self, other: &Self) -> Self {
+        let is_own = |entry: &(String, String)| STORED_AMZ_HEADERS.contains(&entry.0.as_str());
+        self.0.retain(|entry| !is_own(entry));
+        self.0.extend(other.0.iter().filter(|entry| is_own(entry)).cloned());
         self
     }
 
@@ -111,6 +111,11 @@ impl Metadata {
     /// The storage class, `STANDARD` if none was named.
     pub fn storage_class(&self) -> &str {
         self.named_storage_class().unwrap_or("STANDARD")
+    }
+
+    /// Whether the storage class is one whose objects must be restored before they can be read.
+    pub fn is_archived(&self) -> bool {
+        matches!(self.storage_class(), "GLACIER" | "DEEP_ARCHIVE")
     }
 
     /// The storage class, if one was named.

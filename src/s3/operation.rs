@@ -267,8 +267,8 @@ impl Operation {
         }
         let on = match target {
             Target::Service => On::Service,
-            Target::Bucket(_) => On::Bucket,
-            Target::Object(..) => On::Object,
+            Target::Bucket(_) | Target::Unnameable { has_key: false, .. } => On::Bucket,
+            Target::Object(..) | Target::Unnameable { has_key: true, .. } => On::Object,
         };
         let mut rows = TABLE.iter().filter(|row| row.on == on && row.method == *method);
         if let Some(word) = sub_resource(query)? {

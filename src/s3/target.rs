@@ -12,21 +12,47 @@ pub enum Target {
     Service,
     Bucket(BucketName),
     Object(BucketName, ObjectKey),
+    /// A bucket of a name that no bucket can have, or an object in it. S3 says so after it has judged the signature.
+    Unnameable {
+        bucket: String,
+        has_key: bool,
+    },
 }
 
 impl Target {
     /// The bucket, unless the service itself is addressed.
     pub fn bucket(&self) -> Option<&BucketName> {
         match self {
-            Self::Service => None,
+            Self::Service | Self::Unnameable { .. } => None,
             Self::Bucket(bucket) | Self::Object(bucket, _) => Some(bucket),
+        }
+    }
+
+    /// The name of the bucket as it was sent, whether or not there can be one of it.
+    pub fn bucket_text(&self) -> Option<&str> {
+        match self {
+            Self::Unnameable { bucket, .. } => Some(bucket),
+            target => target.bucket().map(BucketName::as_str),
+        }
+    }
+
+    /// Checks that there can be such a bucket.
+    ///
+    /// # Errors
+    /// `InvalidBucketName`.
+    pub fn check_name(&self) -> Result<(), Error> {
+        match self {
+            Self::Unnameable { bucket, .. } => {
+                Err(ErrorCode::InvalidBucketName.error().with("BucketName", bucket))
+            }
+            Self::Service | Self::Bucket(_) | Self::Object(..) => Ok(()),
         }
     }
 
     /// The key, if an object is addressed.
     pub fn key(&self) -> Option<&ObjectKey> {
         match self {
-            Self::Service | Self::Bucket(_) => None,
+            Self::Service | Self::Bucket(_) | Self::Unnameable { .. } => None,
             Self::Object(_, key) => Some(key),
         }
     }
@@ -35,8 +61,8 @@ impl Target {
     pub fn resource_type(&self) -> &'static str {
         match self {
             Self::Service => "SERVICE",
-            Self::Bucket(_) => "BUCKET",
-            Self::Object(..) => "OBJECT",
+            Self::Bucket(_) | Self::Unnameable { has_key: false, .. } => "BUCKET",
+            Self::Object(..) | Self::Unnameable { has_key: true, .. } => "OBJECT",
         }
     }
 }
@@ -105,7 +131,7 @@ pub fn without_port(host: &str) -> &str {
 /// Finds out what `host` and `path` address.
 ///
 /// # Errors
-/// `InvalidBucketName`, `KeyTooLongError` and `InvalidURI`, as S3 words them.
+/// `KeyTooLongError` and `InvalidURI`, as S3 words them.
 pub fn resolve(host: &str, path: &Path, domains: &Domains) -> Result<(Target, Style), Error> {
     let decoded = path.decoded().strip_prefix('/').unwrap_or(path.decoded());
     let (bucket, key, style) = match domains.bucket_label(host) {
@@ -115,13 +141,12 @@ pub fn resolve(host: &str, path: &Path, domains: &Domains) -> Result<(Target, St
             (Cow::Borrowed(bucket), key, Style::Path)
         }
     };
-    if bucket.is_empty() {
-        return match key.is_empty() {
-            true => Ok((Target::Service, style)),
-            false => Err(invalid_bucket_name(&bucket)),
-        };
+    if bucket.is_empty() && key.is_empty() {
+        return Ok((Target::Service, style));
     }
-    let bucket = BucketName::parse(&bucket).ok_or_else(|| invalid_bucket_name(&bucket))?;
+    let Some(bucket) = BucketName::parse(&bucket) else {
+        return Ok((Target::Unnameable { bucket: bucket.into_owned(), has_key: !key.is_empty() }, style));
+    };
     let target = match ObjectKey::parse(key) {
         Ok(key) => Target::Object(bucket, key),
         Err(KeyError::Empty) => Target::Bucket(bucket),
@@ -139,10 +164,6 @@ pub fn key_too_long(size: usize) -> Error {
         .with("MaxSizeAllowed", KEY_BYTES_MAX.to_string())
 }
 
-fn invalid_bucket_name(name: &str) -> Error {
-    ErrorCode::InvalidBucketName.error().with("BucketName", name)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +175,7 @@ mod tests {
             Target::Service => "service".to_owned(),
             Target::Bucket(bucket) => format!("{bucket} {style:?}"),
             Target::Object(bucket, key) => format!("{bucket} {key} {style:?}"),
+            Target::Unnameable { bucket, has_key } => format!("no bucket {bucket:?} {has_key}"),
         })
     }
 
@@ -172,8 +194,9 @@ mod tests {
 
     #[test]
     fn refusals() {
-        assert_eq!(at("localhost", "/B_ad/k"), Err(ErrorCode::InvalidBucketName));
-        assert_eq!(at("localhost", "//k"), Err(ErrorCode::InvalidBucketName));
+        assert_eq!(at("localhost", "/B_ad/k").as_deref(), Ok("no bucket \"B_ad\" true"));
+        assert_eq!(at("localhost", "//k").as_deref(), Ok("no bucket \"\" true"));
+        assert_eq!(at("localhost", "/B_ad").as_deref(), Ok("no bucket \"B_ad\" false"));
         assert_eq!(at("localhost", &format!("/b1x/{}", "k".repeat(1025))), Err(ErrorCode::KeyTooLongError));
     }
 }

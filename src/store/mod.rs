@@ -31,6 +31,26 @@ pub struct Bucket {
     pub owner: String,
     pub versioning: Versioning,
     pub has_lifecycle: bool,
+    /// The region that it was asked to be in, where every region is accepted.
+    pub location: Option<String>,
+}
+
+/// A bucket to be made.
+#[derive(Clone, Debug)]
+pub struct NewBucket {
+    pub name: BucketName,
+    /// Canonical id of the user who makes it.
+    pub owner: String,
+    pub location: Option<String>,
+    /// The document of its tags.
+    pub tagging: Option<String>,
+}
+
+impl NewBucket {
+    /// A bucket of which nothing else is said.
+    pub fn of(name: BucketName, owner: String) -> Self {
+        Self { name, owner, location: None, tagging: None }
+    }
 }
 
 /// Whether a bucket keeps what is replaced and deleted.
@@ -82,6 +102,8 @@ pub struct Object {
     pub tags: Tags,
     pub version: VersionId,
     pub checksum: Option<ObjectChecksum>,
+    /// Whether its storage class keeps it from being read.
+    pub archived: bool,
     /// The parts it was uploaded in; empty if it came in one go.
     pub parts: Vec<ObjectPart>,
     pub content: Content,
@@ -207,16 +229,17 @@ pub struct Copy {
     /// Keep the source's metadata, but for the storage class, which is never copied.
     pub keep_metadata: bool,
     pub keep_tags: bool,
-    /// Another checksum than the source has, computed over the body of the source.
-    pub checksum: Option<ReadChecksum>,
+    /// What was computed over the body of the source, if it cannot keep its own.
+    pub digests: Option<ReadDigests>,
 }
 
-/// A checksum over a body that was read, and which body that was.
+/// Tag and checksum of a body that was read, and which body that was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadChecksum {
-    pub value: Checksum,
+pub struct ReadDigests {
     pub etag: ETag,
-    pub modified: Timestamp,
+    pub checksum: Checksum,
+    /// Tag and date of what was read.
+    pub source: (ETag, Timestamp),
 }
 
 /// A multipart upload.
@@ -294,6 +317,8 @@ pub enum Error {
     ConditionConflict(&'static str),
     /// The body is not what was stored.
     Damaged,
+    /// The storage class, which is this, keeps the object from being read.
+    Archived(String),
     /// It exists; holds the owner's canonical id.
     BucketExists(String),
     BucketNotEmpty,

@@ -11,6 +11,15 @@ mod sign;
 mod wire;
 
 mod anonymous;
+mod answers_checksums;
+mod answers_errors;
+mod answers_lifecycle;
+mod answers_listings;
+mod answers_markers;
+mod answers_names;
+mod answers_new_checksums;
+mod answers_owners;
+mod answers_parts;
 mod attributes;
 mod chunked;
 mod chunked_faults;

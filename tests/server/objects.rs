@@ -180,7 +180,9 @@ fn copies() {
             .send();
         table.status(&format!("part {range}"), &part, 400);
         let code = part.element("Code").unwrap_or_default();
-        table.check(&format!("part {range}: {code}"), code == "InvalidArgument");
+        // Recorded of a range that begins behind the end: test_upload_part_copy_range.
+        let expected = if range == "bytes=6-6" { "InvalidRequest" } else { "InvalidArgument" };
+        table.check(&format!("part {range}: {code}"), code == expected);
     }
 }
 

@@ -15,6 +15,7 @@ use super::medium::{Adoption, Medium, NewFile, Syncer};
 use super::segment::{Segment, slice};
 use super::window::show;
 use crate::auth::BodyProof;
+use crate::s3::checksum::Checksum;
 use crate::store::Error;
 
 /// Reads up to this size are copied; larger ones are mapped.
@@ -158,6 +159,13 @@ impl Writer {
 pub struct Received {
     pub(super) proof: BodyProof,
     pub(super) content: NewContent,
+}
+
+impl Received {
+    /// The checksum that the client is shown.
+    pub fn shown_checksum(&self) -> Option<Checksum> {
+        self.proof.shown_checksum().copied()
+    }
 }
 
 /// Blobs that are being read and must stay.

@@ -5,20 +5,25 @@ use super::index::{Transaction, prefixed};
 use super::record::{BucketRecord, StoredVersioning, decode, encode};
 use crate::clock::Timestamp;
 use crate::s3::name::BucketName;
-use crate::store::{Bucket, Error, Usage, Versioning};
+use crate::store::{Bucket, Error, NewBucket, Usage, Versioning};
 
 /// What is configured of a bucket beside its versioning, by the name that S3 has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {
     Tagging,
     Lifecycle,
+    /// The smallest size of objects that transitions are for, where it is not S3's default.
+    TransitionSize,
 }
 
 impl Setting {
+    const ALL: [Self; 3] = [Self::Tagging, Self::Lifecycle, Self::TransitionSize];
+
     fn name(self) -> &'static [u8] {
         match self {
             Self::Tagging => b"tagging",
             Self::Lifecycle => b"lifecycle",
+            Self::TransitionSize => b"transition-size",
         }
     }
 }
@@ -62,12 +67,13 @@ impl Store {
         Ok(Usage { versions: record.versions, bytes: record.bytes })
     }
 
-    /// Makes a bucket.
+    /// Makes a bucket, with its tags if it is given some.
     ///
     /// # Errors
     /// [`Error::BucketExists`], and the index's.
-    pub async fn create_bucket(&self, name: BucketName, owner: String, now: Timestamp) -> Result<(), Error> {
+    pub async fn create_bucket(&self, new: NewBucket, now: Timestamp) -> Result<(), Error> {
         let change = move |transaction: &mut Transaction<'_>| {
+            let NewBucket { name, owner, location, tagging } = new;
             match transaction.bucket(&name) {
                 Ok(existing) => return Err(Error::BucketExists(existing.owner)),
                 Err(Error::NoSuchBucket) => {}
@@ -81,7 +87,12 @@ impl Store {
                 owner,
                 versioning: StoredVersioning::Off,
                 has_lifecycle: false,
+                location,
             };
+            if let Some(document) = tagging {
+                let key = setting_key(id, Setting::Tagging);
+                transaction.index.settings.put(&mut transaction.raw, &key, document.as_bytes())?;
+            }
             transaction.put_bucket(&name, &record)
         };
         self.committer().commit(None, change).await
@@ -102,7 +113,7 @@ impl Store {
                 }
             }
             transaction.remove_uploads(bucket.id)?;
-            for setting in [Setting::Tagging, Setting::Lifecycle] {
+            for setting in Setting::ALL {
                 transaction.index.settings.delete(&mut transaction.raw, &setting_key(bucket.id, setting))?;
             }
             transaction.forget_usage(bucket.id)?;
@@ -185,5 +196,6 @@ fn bucket(name: BucketName, record: BucketRecord) -> Bucket {
         owner: record.owner,
         versioning: record.versioning.into(),
         has_lifecycle: record.has_lifecycle,
+        location: record.location,
     }
 }

@@ -54,25 +54,32 @@ fn settle_incoming(index: &Index, layout: &Layout, medium: &dyn Medium) -> Resul
     medium.sync_folder(&layout.incoming()).map_err(|error: io::Error| error.into())
 }
 
-/// Brings a store of the former format up to date: counts what its buckets hold. Records stay as they are and are
-/// understood. A crash before the end leaves a store of the former format.
+/// Brings a store of a former format up to date: of the first, counts what its buckets hold. Records stay as they are
+/// and are understood. A crash before the end leaves a store of the former format.
 ///
 /// # Errors
 /// The file system's and the index's.
 pub(super) fn upgrade(index: &Index, layout: &Layout) -> Result<(), Error> {
-    if !layout.is_former()? {
-        return Ok(());
+    let version = layout.version()?;
+    if version == 1 {
+        count(index)?;
     }
+    if version < 3 {
+        layout.write_format()?;
+        tracing::info!("brought the store to the format of this version");
+    }
+    Ok(())
+}
+
+/// Counts what the buckets of a store of the first format hold.
+fn count(index: &Index) -> Result<(), Error> {
     let mut transaction = index.write()?;
     // An earlier attempt may have been cut off before the end, and an older program at work since.
     index.usage.clear(&mut transaction.raw)?;
     for (bucket, usage) in used(index, &transaction.raw)? {
         index.usage.put(&mut transaction.raw, &bucket, &encode(&usage)?)?;
     }
-    transaction.raw.commit()?;
-    layout.write_format()?;
-    tracing::info!("brought the store to the format of this version");
-    Ok(())
+    Ok(transaction.raw.commit()?)
 }
 
 /// What each bucket holds, by its id, counted from the records of the former format, which had no versions.

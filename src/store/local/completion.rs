@@ -35,31 +35,32 @@ pub(super) fn completed(
     })
 }
 
-/// The checksum of the object: of the whole, or of its parts' checksums, as the upload was started. Without a
-/// choice it is over the whole, of the algorithm that the parts came with.
+/// The checksum of the object: of the whole, or of its parts' checksums, as the upload was started. Without a choice
+/// it is a CRC64NVME of the whole, whatever the parts came with.
+///
+/// # Errors
+/// [`Error::Checksum`], and [`Error::InvalidPart`] for a part that is named with a checksum which it has not.
 pub(super) fn combined_checksum(
     parts: &[(&NamedPart, PartRecord)],
     chosen: Option<(Algorithm, ChecksumType)>,
     completion: &Completion,
 ) -> Result<Option<ObjectChecksum>, Error> {
-    let of_parts = parts.first().and_then(|(named, record)| record.part(named.number).checksum);
-    let of_parts = of_parts.map_or(Algorithm::Crc64Nvme, |checksum| checksum.algorithm());
-    let (algorithm, kind) = chosen.unwrap_or((of_parts, ChecksumType::FullObject));
+    if completion.checksum_type.is_some_and(|named| chosen.map(|(_, kind)| kind) != Some(named)) {
+        return Err(bad_request(format!(
+            "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+            chosen.map_or("null", |(_, kind)| kind.name())
+        )));
+    }
+    let (algorithm, kind) = chosen.unwrap_or((Algorithm::Crc64Nvme, ChecksumType::FullObject));
     let mut values = Vec::with_capacity(parts.len());
     for (named, record) in parts {
         let part = record.part(named.number);
         check_part_checksum(named, &part, chosen)?;
         match part.checksum.filter(|checksum| checksum.algorithm() == algorithm) {
             Some(checksum) => values.push((checksum, record.size)),
-            // Parts that were copied in may have another; the object then has none.
+            // Parts that an earlier version stored may have another; the object then has none.
             None => return Ok(None),
         }
-    }
-    if completion.checksum_type.is_some_and(|named| named != kind) {
-        return Err(bad_request(format!(
-            "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
-            kind.name()
-        )));
     }
     let value = match kind {
         ChecksumType::Composite => {
@@ -85,7 +86,7 @@ fn check_part_checksum(
     chosen: Option<(Algorithm, ChecksumType)>,
 ) -> Result<(), Error> {
     if let Some((algorithm, ChecksumType::Composite)) = chosen
-        && !named.checksums.iter().any(|(given, _)| *given == algorithm)
+        && named.checksums.is_empty()
     {
         return Err(bad_request(format!(
             "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {} in the request.",
@@ -94,36 +95,54 @@ fn check_part_checksum(
         )));
     }
     for (algorithm, text) in &named.checksums {
-        if part
-            .checksum
-            .is_none_or(|checksum| checksum.algorithm() != *algorithm || checksum.base64() != *text)
-        {
-            return Err(Error::Checksum {
-                bad_digest: true,
-                message: format!(
-                    "The {} you specified for part {} did not match what we received.",
-                    algorithm.lower_name(),
-                    named.number.value()
-                ),
-            });
+        if chosen.is_some_and(|(chosen, _)| chosen != *algorithm) {
+            let message = format!(
+                "The {} you specified for part {} did not match what we received.",
+                algorithm.lower_name(),
+                named.number.value()
+            );
+            return Err(Error::Checksum { bad_digest: true, message });
+        }
+        // Of an upload without a choice no part has a checksum that could be named.
+        if chosen.is_none() || part.checksum.is_none_or(|checksum| checksum.base64() != *text) {
+            return Err(Error::InvalidPart { number: named.number, etag: named.etag_text.clone() });
         }
     }
     Ok(())
 }
 
 /// Compares the checksum of the whole that the client named.
-pub(super) fn check_checksum(computed: Option<ObjectChecksum>, completion: &Completion) -> Result<(), Error> {
+///
+/// # Errors
+/// [`Error::Checksum`].
+pub(super) fn check_checksum(
+    computed: Option<ObjectChecksum>,
+    chosen: Option<(Algorithm, ChecksumType)>,
+    completion: &Completion,
+) -> Result<(), Error> {
     let Some((algorithm, text)) = &completion.checksum else {
         return Ok(());
     };
-    let digest = text.split_once('-').map_or(text.as_str(), |(digest, _)| digest);
-    match computed.filter(|computed| computed.value.algorithm() == *algorithm) {
-        Some(computed) if computed.value.base64() == digest => Ok(()),
-        _ => Err(Error::Checksum {
-            bad_digest: true,
-            message: format!("The {} you specified did not match the calculated checksum.", algorithm.name()),
-        }),
-    }
+    let differs = |algorithm: Algorithm| Error::Checksum {
+        bad_digest: true,
+        message: format!(
+            "The {} you specified did not match the calculated checksum.",
+            algorithm.lower_name()
+        ),
+    };
+    let Some(computed) = computed.filter(|computed| computed.value.algorithm() == *algorithm) else {
+        // Of an upload without a choice S3 was recorded to pass over what it does not compute.
+        return chosen.map_or(Ok(()), |(chosen, _)| Err(differs(chosen)));
+    };
+    let matches = match chosen {
+        // Without a type the client is taken to mean a composite one, which a CRC64NVME cannot be.
+        Some((Algorithm::Crc64Nvme, _)) | None => computed.text() == *text,
+        Some((_, ChecksumType::FullObject)) => {
+            completion.checksum_type == Some(ChecksumType::FullObject) && computed.text() == *text
+        }
+        Some((_, ChecksumType::Composite)) => computed.text() == *text || computed.value.base64() == *text,
+    };
+    if matches { Ok(()) } else { Err(differs(*algorithm)) }
 }
 
 fn bad_request(message: String) -> Error {

@@ -29,8 +29,8 @@ use crate::s3::metadata::Metadata;
 use crate::s3::name::{BucketName, ObjectKey, PartNumber, UploadId, VersionId};
 use crate::s3::tagging::Tags;
 use crate::store::{
-    Bucket, Completion, Content, Copy, Deletion, ListedVersion, NamedPart, NewObject, Object, ObjectName,
-    Part, Upload, UploadName, Versioning,
+    Bucket, Completion, Content, Copy, Deletion, ListedVersion, NamedPart, NewBucket, NewObject, Object,
+    ObjectName, Part, Upload, UploadName, Versioning,
 };
 
 fn settings(directory: &Path) -> Settings {
@@ -163,7 +163,9 @@ impl Step {
 
     async fn run(&self, store: &Store) -> Result<(), Error> {
         match self {
-            Self::CreateBucket(b) => store.create_bucket(bucket(*b), "main".into(), now()).await,
+            Self::CreateBucket(b) => {
+                store.create_bucket(NewBucket::of(bucket(*b), "main".into()), now()).await
+            }
             Self::DeleteBucket(b) => store.delete_bucket(bucket(*b)).await,
             Self::SetVersioning(b, versioning) => store.set_versioning(bucket(*b), *versioning).await,
             Self::Put(b, k, body) => {
@@ -191,7 +193,7 @@ impl Step {
                     target: new_object(*to, *at),
                     keep_metadata: true,
                     keep_tags: true,
-                    checksum: None,
+                    digests: None,
                 };
                 store.copy_object(copy, now()).await.map(|_| ())
             }
@@ -273,7 +275,7 @@ async fn upload(store: &Store, b: usize, k: usize, parts: &[Vec<u8>], complete: 
         named.push(NamedPart { number, etag, etag_text, checksums: Vec::new() });
     }
     if !complete {
-        return store.abort_upload(name).await;
+        return store.abort_upload(name, now()).await;
     }
     let completion = Completion { parts: named, ..Completion::default() };
     store.complete_upload(name, completion, WriteCondition::None, now()).await.map(|_| ())

@@ -30,6 +30,7 @@ impl From<FirstHead> for Head {
             composite: first.composite,
             storage_class: first.storage_class,
             version: None,
+            archived: false,
         }
     }
 }
@@ -70,6 +71,7 @@ impl From<FirstBucket> for BucketRecord {
             owner: first.owner,
             versioning: StoredVersioning::Off,
             has_lifecycle: false,
+            location: None,
         }
     }
 }

@@ -10,6 +10,7 @@
 //! | `settings` | bucket id, name | what is configured of a bucket, as its module writes it |
 //! | `uploads` | bucket id, key, NUL, upload id (16 bytes) | `UploadRecord` |
 //! | `parts` | upload id, part number (2 bytes) | `PartRecord` |
+//! | `completions` | upload id | `CompletionRecord`: uploads that were completed lately |
 //! | `blobs` | blob id (16 bytes) | [`BlobRecord`]: every blob that a record refers to |
 //! | `garbage` | blob id | nothing: blobs whose files are to be removed |
 //! | `damaged` | blob id | nothing: blobs whose bytes are not what was stored |
@@ -64,6 +65,7 @@ pub(super) struct Index {
     pub settings: Table,
     pub uploads: Table,
     pub parts: Table,
+    pub completions: Table,
     pub blobs: Table,
     pub garbage: Table,
     pub damaged: Table,
@@ -94,6 +96,7 @@ impl Index {
             settings: table("settings")?,
             uploads: table("uploads")?,
             parts: table("parts")?,
+            completions: table("completions")?,
             blobs: table("blobs")?,
             garbage: table("garbage")?,
             damaged: table("damaged")?,

@@ -22,9 +22,10 @@ use super::segment::Segment;
 use crate::s3::name::{hex_decode, hex_encode};
 
 /// The text of `format` that this version writes.
-const FORMAT: &str = "presigned store 2\n";
-/// The text of the format before it, which a start brings up to date.
-const FORMER_FORMAT: &str = "presigned store 1\n";
+const FORMAT: &str = "presigned store 3\n";
+/// The texts of the formats before it, which a start brings up to date.
+const SECOND_FORMAT: &str = "presigned store 2\n";
+const FIRST_FORMAT: &str = "presigned store 1\n";
 /// What may stand in a directory that is to become a store.
 const OWN_NAMES: [&str; 10] = [
     "backup",
@@ -161,7 +162,7 @@ impl Layout {
         fs::create_dir_all(root).map_err(fail)?;
         let layout = Self { root: root.to_owned() };
         match fs::read_to_string(layout.format()) {
-            Ok(format) if format == FORMAT || format == FORMER_FORMAT => {}
+            Ok(format) if [FORMAT, SECOND_FORMAT, FIRST_FORMAT].contains(&format.as_str()) => {}
             Ok(format) => {
                 return Err(OpenError::UnknownFormat(root.to_owned(), format.trim().to_owned()));
             }
@@ -247,9 +248,13 @@ impl Layout {
         }
     }
 
-    /// Whether the store is of the former format.
-    pub(super) fn is_former(&self) -> io::Result<bool> {
-        Ok(fs::read_to_string(self.format())? == FORMER_FORMAT)
+    /// Which version of the format the store is of.
+    pub(super) fn version(&self) -> io::Result<u8> {
+        Ok(match fs::read_to_string(self.format())?.as_str() {
+            FIRST_FORMAT => 1,
+            SECOND_FORMAT => 2,
+            _ => 3,
+        })
     }
 
     /// Makes the store one of today's format, durably.

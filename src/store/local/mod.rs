@@ -27,6 +27,7 @@ mod objects;
 mod reclaim;
 mod record;
 mod scrub;
+mod second;
 mod segment;
 #[cfg(test)]
 mod tests;

@@ -1,19 +1,28 @@
 //! Multipart uploads: parts are blobs, and completing one is a single transaction.
 
+use sha2::{Digest as _, Sha256};
+
 use super::Store;
 use super::blob::{NewContent, Pinned, Received};
 use super::completion::{check_checksum, combined_checksum, completed};
 use super::index::{Row, Transaction, object_key, parse_upload_key, part_key, prefixed, upload_key};
 use super::list::Rows;
-use super::objects::written;
-use super::record::{PartRecord, StoredChecksum, UploadRecord, decode, encode};
+use super::objects::{has_versions, made, written};
+use super::record::{
+    BucketRecord, CompletionRecord, Head, PartRecord, StoredChecksum, UploadRecord, decode, encode,
+};
 use super::segment::{Segment, slice};
 use crate::auth::BodyProof;
 use crate::clock::Timestamp;
 use crate::s3::condition::WriteCondition;
 use crate::s3::listing::{Page, Selection, Sorted, page};
-use crate::s3::name::{BucketName, ETag, PartNumber, UploadId};
+use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId};
 use crate::store::{Completion, Error, NamedPart, Part, Upload, UploadName, Written};
+
+/// How long a completion is remembered: S3 was seen to answer repetitions for about a day.
+const COMPLETION_MILLIS_MAX: i64 = 24 * 60 * 60 * 1000;
+/// Most completions that are forgotten with one new one.
+const COMPLETIONS_FORGOTTEN_MAX: usize = 4;
 
 /// Smallest part that is not the last.
 pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
@@ -112,7 +121,8 @@ impl Store {
         self.committer().commit(None, change).await
     }
 
-    /// Makes an object of the named parts; the others go away.
+    /// Makes an object of the named parts; the others go away. A repetition of what was completed lately gives the
+    /// same answer, whatever has become of the object: a client that did not hear the first one asks again.
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], the errors of parts and checksums,
@@ -125,7 +135,10 @@ impl Store {
         now: Timestamp,
     ) -> Result<Written, Error> {
         let change = move |transaction: &mut Transaction<'_>| {
-            let (upload_key, record) = transaction.upload(&upload)?;
+            let (upload_key, record) = match transaction.upload(&upload) {
+                Err(Error::NoSuchUpload) => return transaction.repeated(&upload, &completion, now),
+                found => found?,
+            };
             let UploadName { bucket, key, id } = upload;
             let replaces = record.replaces;
             let upload = record.upload(key.clone(), id);
@@ -133,7 +146,7 @@ impl Store {
             let bucket = transaction.bucket(&bucket)?;
             let table_key = object_key(bucket.id, &key);
             let checksum = combined_checksum(&parts, upload.checksum, &completion)?;
-            check_checksum(checksum, &completion)?;
+            check_checksum(checksum, upload.checksum, &completion)?;
             transaction.check_condition(&table_key, &condition)?;
             transaction.check_unchanged(&table_key, &condition, replaces, upload.initiated)?;
             let record = completed(&parts, &upload, checksum, now)?;
@@ -147,18 +160,22 @@ impl Store {
             }
             transaction.index.uploads.delete(&mut transaction.raw, &upload_key)?;
             let record = transaction.write_version(&bucket, &table_key, record, &[])?;
+            transaction.remember(&bucket, &key, &id, &completion, &record.head)?;
             Ok(written(&bucket, &record.head))
         };
         self.committer().commit(None, change).await
     }
 
-    /// Ends an upload and removes its parts.
+    /// Ends an upload and removes its parts. One that was completed lately has ended already, and its object stays.
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], and the index's.
-    pub async fn abort_upload(&self, upload: UploadName) -> Result<(), Error> {
+    pub async fn abort_upload(&self, upload: UploadName, now: Timestamp) -> Result<(), Error> {
         let change = move |transaction: &mut Transaction<'_>| {
-            let (upload_key, _) = transaction.upload(&upload)?;
+            let (upload_key, _) = match transaction.upload(&upload) {
+                Err(Error::NoSuchUpload) => return transaction.completion(&upload, now).map(|_| ()),
+                found => found?,
+            };
             transaction.remove_upload(&upload_key, &upload.id)
         };
         self.committer().commit(None, change).await
@@ -214,6 +231,65 @@ impl Transaction<'_> {
         let value = self.index.uploads.get(&self.raw, &table_key)?.ok_or(Error::NoSuchUpload)?;
         let record = decode(value)?;
         Ok((table_key, record))
+    }
+
+    /// The completion of an upload that is remembered.
+    fn completion(&self, upload: &UploadName, now: Timestamp) -> Result<CompletionRecord, Error> {
+        let value = self.index.completions.get(&self.raw, upload.id.as_bytes())?;
+        let record: CompletionRecord = decode(value.ok_or(Error::NoSuchUpload)?)?;
+        let is_meant = record.bucket == self.bucket(&upload.bucket)?.id && record.key == upload.key.as_str();
+        match is_meant && !record.is_forgotten(now) {
+            true => Ok(record),
+            false => Err(Error::NoSuchUpload),
+        }
+    }
+
+    /// The answer to a completion that was carried out before.
+    fn repeated(
+        &self,
+        upload: &UploadName,
+        completion: &Completion,
+        now: Timestamp,
+    ) -> Result<Written, Error> {
+        let record = self.completion(upload, now)?;
+        match record.parts == digest(completion) {
+            true => {
+                Ok(Written { version: record.versioned.then(|| record.made.version()), ..made(&record.made) })
+            }
+            false => Err(Error::NoSuchUpload),
+        }
+    }
+
+    /// Remembers a completion, and forgets some whose time is over, so that there are never many.
+    fn remember(
+        &mut self,
+        bucket: &BucketRecord,
+        key: &ObjectKey,
+        id: &UploadId,
+        completion: &Completion,
+        made: &Head,
+    ) -> Result<(), Error> {
+        let record = CompletionRecord {
+            completed_millis: made.modified_millis,
+            bucket: bucket.id,
+            key: key.as_str().to_owned(),
+            parts: digest(completion),
+            made: made.clone(),
+            versioned: has_versions(bucket),
+        };
+        // Ids begin with the time of the start, so that those that were started first stand first.
+        let mut forgotten = Vec::new();
+        for entry in self.index.completions.iter(&self.raw)?.take(COMPLETIONS_FORGOTTEN_MAX) {
+            let (key, value) = entry?;
+            match decode::<CompletionRecord>(value)?.is_forgotten(made.modified()) {
+                true => forgotten.push(key.to_vec()),
+                false => break,
+            }
+        }
+        for key in forgotten {
+            self.index.completions.delete(&mut self.raw, &key)?;
+        }
+        Ok(self.index.completions.put(&mut self.raw, id.as_bytes(), &encode(&record)?)?)
     }
 
     /// Size of a part, 0 if it is not there.
@@ -331,6 +407,23 @@ impl Transaction<'_> {
         self.index.uploads.delete(&mut self.raw, table_key)?;
         Ok(())
     }
+}
+
+impl CompletionRecord {
+    fn is_forgotten(&self, now: Timestamp) -> bool {
+        now.unix_millis().saturating_sub(self.completed_millis) > COMPLETION_MILLIS_MAX
+    }
+}
+
+/// SHA-256 over numbers and tags of the parts that a completion names.
+fn digest(completion: &Completion) -> [u8; 32] {
+    let mut sha256 = Sha256::new();
+    for part in &completion.parts {
+        sha256.update(part.number.value().to_be_bytes());
+        // A part that was completed had a tag of ours.
+        sha256.update(part.etag.map_or([0; 16], |etag| *etag.md5()));
+    }
+    sha256.finalize().into()
 }
 
 fn new_part(number: PartNumber, proof: &BodyProof, now: Timestamp) -> Part {

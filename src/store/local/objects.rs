@@ -124,26 +124,26 @@ impl Store {
             transaction.check_condition(&target_key, &target.condition)?;
             let replaced = |transaction: &Transaction<'_>| transaction.replaced_bytes(&bucket, &target_key);
             transaction.check_quota(&bucket, quota, replaced, record.head.size)?;
+            if record.head.archived {
+                return Err(Error::Archived(record.head.storage_class.unwrap_or_default()));
+            }
             let source_version = has_versions(&source_bucket).then(|| record.head.version());
             let metadata = match copy.keep_metadata {
-                true => {
-                    let class = target.metadata.named_storage_class().map(str::to_owned);
-                    Metadata::from_entries(record.metadata.clone()).with_storage_class(class)
-                }
+                true => Metadata::from_entries(record.metadata.clone()).with_own_of(&target.metadata),
                 false => target.metadata,
             };
-            let checksum = match copy.checksum {
-                Some(read) if read.etag != record.head.etag() || read.modified != record.head.modified() => {
+            let (etag, checksum) = match copy.digests {
+                Some(read) if read.source != (record.head.etag(), record.head.modified()) => {
                     return Err(Error::Conflict);
                 }
-                Some(read) => {
-                    // Those of the parts are of another algorithm.
-                    record.parts.iter_mut().for_each(|part| part.checksum = None);
-                    Some(ObjectChecksum::full(read.value))
-                }
-                None => record.head.object_checksum(),
+                Some(read) => (read.etag, Some(ObjectChecksum::full(read.checksum))),
+                None => (record.head.etag(), record.head.object_checksum()),
             };
-            record.head = Head::new(now, record.head.size, record.head.etag(), checksum, &metadata);
+            // What is copied is one body, whatever its source was uploaded in.
+            if etag.parts().is_none() {
+                record.parts.clear();
+            }
+            record.head = Head::new(now, record.head.size, etag, checksum, &metadata);
             record.metadata = metadata.entries().to_vec();
             if !copy.keep_tags {
                 record.tags = target.tags.entries().to_vec();
@@ -305,6 +305,7 @@ fn object(record: ObjectRecord, content: Content) -> Object {
         modified: record.head.modified(),
         checksum: record.head.object_checksum(),
         version: record.head.version(),
+        archived: record.head.archived,
         metadata: Metadata::from_entries(record.metadata),
         tags: Tags::from_entries(record.tags),
         parts: record.parts.iter().map(StoredPart::part).collect(),
@@ -313,12 +314,17 @@ fn object(record: ObjectRecord, content: Content) -> Object {
 }
 
 pub(super) fn written(bucket: &BucketRecord, head: &Head) -> Written {
+    Written { version: has_versions(bucket).then(|| head.version()), ..made(head) }
+}
+
+/// The same without its version.
+pub(super) fn made(head: &Head) -> Written {
     Written {
         etag: head.etag(),
         modified: head.modified(),
         checksum: head.object_checksum(),
         size: head.size,
-        version: has_versions(bucket).then(|| head.version()),
+        version: None,
         source_version: None,
     }
 }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::first::{FirstBlob, FirstBucket, FirstHead, FirstObject, FirstUpload};
+use super::second::{SecondBucket, SecondHead, SecondObject};
 use super::segment::Segment;
 use crate::clock::Timestamp;
 use crate::s3::checksum::{Algorithm, Checksum, ChecksumType};
@@ -16,7 +17,9 @@ use crate::s3::tagging::Tags;
 use crate::store::{Error, ObjectChecksum, ObjectPart, Part, Summary, Upload, Versioning};
 
 /// First byte of every record that is written.
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// First byte of records of the second version of the format.
+const SECOND: u8 = 2;
 /// First byte of records of the first version of the format.
 const FIRST: u8 = 1;
 
@@ -24,6 +27,8 @@ const FIRST: u8 = 1;
 pub(super) trait Record<'v>: Sized + Deserialize<'v> {
     /// The fields of version 1.
     type First: Deserialize<'v> + Into<Self>;
+    /// The fields of version 2.
+    type Second: Deserialize<'v> + Into<Self>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,10 +109,14 @@ pub(super) struct Head {
     pub(super) storage_class: Option<String>,
     /// `None` for the version `null`.
     pub version: Option<[u8; 16]>,
+    /// Whether its storage class keeps it from being read. Objects that were stored before this was known of them
+    /// stay readable.
+    pub archived: bool,
 }
 
 impl Record<'_> for Head {
     type First = FirstHead;
+    type Second = SecondHead;
 }
 
 impl Head {
@@ -128,6 +137,7 @@ impl Head {
             composite: checksum.is_some_and(|checksum| checksum.kind == ChecksumType::Composite),
             storage_class: (class != "STANDARD").then(|| class.to_owned()),
             version: None,
+            archived: metadata.is_archived(),
         }
     }
 
@@ -191,6 +201,7 @@ pub(super) struct ObjectRecord {
 
 impl Record<'_> for ObjectRecord {
     type First = FirstObject;
+    type Second = SecondObject;
 }
 
 /// A part that an object was uploaded in.
@@ -242,10 +253,13 @@ pub(super) struct BucketRecord {
     pub versioning: StoredVersioning,
     /// Whether it has lifecycle rules, so that who only serves an object need not look.
     pub has_lifecycle: bool,
+    /// The region that it was asked to be in, where every region is accepted.
+    pub location: Option<String>,
 }
 
 impl Record<'_> for BucketRecord {
     type First = FirstBucket;
+    type Second = SecondBucket;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -295,6 +309,7 @@ impl MarkerRecord {
 
 impl Record<'_> for MarkerRecord {
     type First = Self;
+    type Second = Self;
 }
 
 /// What a bucket holds: every version of its objects, and the parts of its uploads.
@@ -306,6 +321,7 @@ pub(super) struct UsageRecord {
 
 impl Record<'_> for UsageRecord {
     type First = Self;
+    type Second = Self;
 }
 
 /// A multipart upload.
@@ -322,6 +338,7 @@ pub(super) struct UploadRecord {
 
 impl Record<'_> for UploadRecord {
     type First = FirstUpload;
+    type Second = Self;
 }
 
 impl UploadRecord {
@@ -363,6 +380,7 @@ pub(super) struct PartRecord {
 
 impl Record<'_> for PartRecord {
     type First = Self;
+    type Second = Self;
 }
 
 impl PartRecord {
@@ -398,6 +416,26 @@ pub(super) struct BlobRecord {
 
 impl Record<'_> for BlobRecord {
     type First = FirstBlob;
+    type Second = Self;
+}
+
+/// A completed upload, remembered for those that did not hear of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct CompletionRecord {
+    pub completed_millis: i64,
+    pub bucket: u32,
+    pub key: String,
+    /// SHA-256 over numbers and tags of the parts.
+    pub parts: [u8; 32],
+    /// What was made, as it was when it was made.
+    pub made: Head,
+    /// Whether the bucket had versions.
+    pub versioned: bool,
+}
+
+impl Record<'_> for CompletionRecord {
+    type First = Self;
+    type Second = Self;
 }
 
 /// The value of a record.
@@ -417,6 +455,10 @@ pub(super) fn decode<'v, T: Record<'v>>(value: &'v [u8]) -> Result<T, Error> {
 fn take<'v, T: Record<'v>>(value: &'v [u8]) -> Result<(T, &'v [u8]), Error> {
     match value.split_first() {
         Some((&VERSION, rest)) => postcard::take_from_bytes(rest).map_err(broken),
+        Some((&SECOND, rest)) => {
+            let (second, rest) = postcard::take_from_bytes::<T::Second>(rest).map_err(broken)?;
+            Ok((second.into(), rest))
+        }
         Some((&FIRST, rest)) => {
             let (first, rest) = postcard::take_from_bytes::<T::First>(rest).map_err(broken)?;
             Ok((first.into(), rest))
@@ -459,6 +501,30 @@ mod tests {
         assert!(ObjectRecord::decode(&[]).is_err() && ObjectRecord::decode(&[9, 1]).is_err());
     }
 
+    /// What version 2 stored in an archived class stays readable, also when the record is written anew.
+    #[test]
+    fn records_of_version_2_are_read() {
+        let value =
+            [&[2, 2, 5][..], &[9; 16], &[0, 0, 0, 1, 7], b"GLACIER", &[0, 0, 0, 0, 0], b"hello"].concat();
+        let (record, inline) = ObjectRecord::decode(&value).expect("decoded");
+        assert_eq!(inline, b"hello");
+        assert_eq!(record.head.storage_class.as_deref(), Some("GLACIER"));
+        let anew = record.encode(inline).expect("encoded");
+        let (again, _) = ObjectRecord::decode(&anew).expect("decoded");
+        assert!(!record.head.archived && !again.head.archived);
+        let class = vec![("x-amz-storage-class".to_owned(), "GLACIER".to_owned())];
+        let new = Head::new(
+            Timestamp::from_unix_millis(1),
+            5,
+            ETag::single([9; 16]),
+            None,
+            &Metadata::from_entries(class),
+        );
+        assert!(new.archived);
+        let bucket: BucketRecord = decode(&[2, 7, 0, 1, b'o', 1, 1]).expect("decoded");
+        assert_eq!((bucket.id, bucket.owner.as_str(), bucket.location), (7, "o", None));
+    }
+
     /// An object of 5 bytes inline, as version 1 wrote it: two parts, a CRC32, one header.
     #[test]
     fn records_of_version_1_are_read() {
@@ -480,6 +546,7 @@ mod tests {
         assert_eq!(record.metadata, [("content-type".to_owned(), "text/plain".to_owned())]);
         assert_eq!(record.parts.iter().map(|part| part.size).collect::<Vec<_>>(), [3, 2]);
         assert_eq!(record.head.version(), VersionId::NULL);
+        assert!(!record.head.archived);
         let blob: BlobRecord = decode(&[1, 3, 200, 1]).expect("decoded");
         assert_eq!(blob, BlobRecord { references: 3, size: 200, checksum: None });
     }

@@ -24,7 +24,8 @@ use crate::s3::metadata::Metadata;
 use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId};
 use crate::s3::tagging::Tags;
 use crate::store::{
-    Completion, Content, Copy, Deletion, NamedPart, NewObject, ObjectName, Part, Upload, UploadName, Written,
+    Completion, Content, Copy, Deletion, NamedPart, NewBucket, NewObject, ObjectName, Part, Upload,
+    UploadName, Written,
 };
 
 const MIB: usize = 1024 * 1024;
@@ -128,7 +129,7 @@ fn received(mut writer: Writer, data: &Bytes) -> Received {
 }
 
 async fn create(store: &Store) {
-    store.create_bucket(bucket(), "main".into(), now()).await.expect("created");
+    store.create_bucket(NewBucket::of(bucket(), "main".into()), now()).await.expect("created");
 }
 
 async fn put_if(
@@ -345,7 +346,7 @@ async fn copies_share_blobs_and_count_them() {
             target: new_object(to),
             keep_metadata: true,
             keep_tags: true,
-            checksum: None,
+            digests: None,
         };
         store.copy_object(copy, now()).await
     };

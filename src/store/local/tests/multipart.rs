@@ -29,7 +29,12 @@ async fn multipart_uploads_become_objects() {
         (ChecksumType::FullObject, digester.finish().checksum())
     );
     place.settle(2);
-    assert!(matches!(complete(store, "k", id, &[&one, &two]).await, Err(Error::NoSuchUpload)));
+    // A repetition is answered like the first, but changes nothing.
+    assert_eq!(complete(store, "k", id, &[&one, &two]).await.expect("repeated"), written);
+    assert!(matches!(complete(store, "k", id, &[&one]).await, Err(Error::NoSuchUpload)));
+    store.abort_upload(named("k", id), now()).await.expect("it has ended");
+    let later = now().plus_seconds(25 * 60 * 60);
+    assert!(matches!(store.abort_upload(named("k", id), later).await, Err(Error::NoSuchUpload)));
     let parts = store.object(&object_name("k")).expect("there").parts;
     assert_eq!(parts.iter().map(|part| part.size).collect::<Vec<_>>(), [5 * MIB as u64, 10]);
 }
@@ -41,7 +46,7 @@ async fn aborted_uploads_and_removed_buckets_leave_nothing() {
     create(store).await;
     let id = start_upload(store, "k", 1).await;
     put_part(store, "k", id, 1, &body(1, 10)).await;
-    store.abort_upload(named("k", id)).await.expect("aborted");
+    store.abort_upload(named("k", id), now()).await.expect("aborted");
     place.settle(0);
     let id = start_upload(store, "k", 2).await;
     put_part(store, "k", id, 1, &body(1, 10)).await;

@@ -175,7 +175,7 @@ async fn quotas_count_everything_a_bucket_holds() {
     // In its own place there is room for as much again.
     put_part(store, "u", id, 1, &body(2, 15_000)).await;
     assert!(put_if(store, "l", &body(1, 5_001), WriteCondition::None).await.is_err());
-    store.abort_upload(named("u", id)).await.expect("aborted");
+    store.abort_upload(named("u", id), now()).await.expect("aborted");
     store.set_versioning(bucket(), Versioning::Enabled).await.expect("set");
     assert!(put_if(store, "k", &body(1, 30_000), WriteCondition::None).await.is_err());
     put(store, "k", &body(1, 20_000)).await;
@@ -203,7 +203,7 @@ async fn a_store_of_the_former_format_is_brought_up_to_date() {
     place.close();
     fs::write(place.folder.join("format"), "presigned store 1\n").expect("written");
     place.reopen();
-    assert_eq!(fs::read_to_string(place.folder.join("format")).expect("readable"), "presigned store 2\n");
+    assert_eq!(fs::read_to_string(place.folder.join("format")).expect("readable"), "presigned store 3\n");
     let usage = place.store().usage(&bucket()).expect("counted");
     assert_eq!((usage.versions, usage.bytes), (1, 55_000));
     assert_eq!(problems(&mut place), []);

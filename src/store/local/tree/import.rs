@@ -25,7 +25,7 @@ use crate::s3::name::{BucketName, ETag, ObjectKey};
 use crate::s3::tagging::Tags;
 use crate::store::local::medium::Adoption;
 use crate::store::local::{COMPLETED_BYTES_MAX, Received, Store, Writer};
-use crate::store::{Error, NewObject, ObjectName};
+use crate::store::{Error, NewBucket, NewObject, ObjectName};
 
 /// Most files that are being taken in at a time.
 const FILES_MAX: usize = 32;
@@ -88,7 +88,7 @@ impl Store {
         tell: &mut dyn FnMut(Imported),
     ) -> Result<(), TreeError> {
         check_apart(&tree.path(), self.engine.layout.root())?;
-        match self.create_bucket(bucket.clone(), owner, clock.now()).await {
+        match self.create_bucket(NewBucket::of(bucket.clone(), owner), clock.now()).await {
             Ok(()) | Err(Error::BucketExists(_)) => {}
             Err(error) => return Err(error.into()),
         }
