@@ -293,5 +293,61 @@ async function emptied(to) {
   await to.send(new s3.DeleteBucketCommand({ Bucket }));
 }
 
-const flows = { sign, partUrls, trees, sdk, versions };
+// ---- the ten checksums --------------------------------------------------------------------------------------------
+
+/** Those that the SDK does not compute by itself, and takes from its caller. */
+const more = { SHA512: sha512, XXHASH64: wasm("xxhash64"), XXHASH3: wasm("xxhash3"), XXHASH128: wasm("xxhash128") };
+
+async function sha512(data) {
+  return createHash("sha512").update(data).digest();
+}
+
+function wasm(name) {
+  return async (data) => Buffer.from(await require("hash-wasm")[name](data), "hex");
+}
+
+/** A checksum as the SDK wants it, of a function of all the data. */
+function gathering(digest) {
+  return class {
+    pieces = [];
+    update(data) {
+      this.pieces.push(Buffer.from(data));
+    }
+    async digest() {
+      return new Uint8Array(await digest(Buffer.concat(this.pieces)));
+    }
+    reset() {
+      this.pieces = [];
+    }
+  };
+}
+
+async function checksums() {
+  const checksumAlgorithms = Object.fromEntries(Object.entries(more).map(([name, digest]) => [name, gathering(digest)]));
+  const to = client({ checksumAlgorithms });
+  for (const algorithm of ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256", "SHA512", "MD5", "XXHASH64", "XXHASH3", "XXHASH128"]) {
+    const field = `Checksum${algorithm}`;
+    // By MD5 the SDK means Content-MD5, so that a checksum of that name is given as a value.
+    const sent = (data) => (algorithm === "MD5" ? { ChecksumMD5: createHash("md5").update(data).digest("base64") } : { ChecksumAlgorithm: algorithm });
+    const Body = Buffer.from(`the body under ${algorithm}`);
+    const put = await to.send(new s3.PutObjectCommand({ Bucket, Key: algorithm, Body, ...sent(Body) }));
+    equal(Boolean(put[field]), true, `PutObject shows ${field}`);
+    const head = await to.send(new s3.HeadObjectCommand({ Bucket, Key: algorithm, ChecksumMode: "ENABLED" }));
+    equal([head[field], head.ChecksumType], [put[field], "FULL_OBJECT"], `HeadObject: ${field}`);
+    const get = await to.send(new s3.GetObjectCommand({ Bucket, Key: algorithm, ChecksumMode: "ENABLED" }));
+    equal(Buffer.from(await get.Body.transformToByteArray()).equals(Body), true, `the body, held against its ${algorithm}`);
+    const other = await to.send(new s3.PutObjectCommand({ Bucket, Key: "other", Body: "other", ...sent("other") }));
+    const wrong = { [field]: other[field] };
+    await refused(to.send(new s3.PutObjectCommand({ Bucket, Key: "wrong", Body, ...wrong })), "BadDigest", 400);
+    const Key = `parts-${algorithm}`;
+    const { UploadId } = await to.send(new s3.CreateMultipartUploadCommand({ Bucket, Key, ChecksumAlgorithm: algorithm }));
+    const part = await to.send(new s3.UploadPartCommand({ Bucket, Key, UploadId, PartNumber: 1, Body, ...sent(Body) }));
+    const Parts = [{ PartNumber: 1, ETag: part.ETag, [field]: part[field] }];
+    const done = await to.send(new s3.CompleteMultipartUploadCommand({ Bucket, Key, UploadId, MultipartUpload: { Parts } }));
+    equal(done.ChecksumType, algorithm === "CRC64NVME" ? "FULL_OBJECT" : "COMPOSITE", `the type of parts with ${algorithm}`);
+    equal(done[field].endsWith("-1"), algorithm !== "CRC64NVME", `CompleteMultipartUpload: ${field}`);
+  }
+}
+
+const flows = { checksums, sign, partUrls, trees, sdk, versions };
 console.log(JSON.stringify((await flows[settings.flow]()) ?? { checks }));

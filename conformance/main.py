@@ -19,7 +19,7 @@ import harness
 from flows import CELLS, FLOWS
 
 WORK = harness.TARGET / "work"
-CLIENTS = ["curl", "aws", "boto3", "ibm", "s3cmd", "minio", "rclone", "requests", "js", "presigned"]
+CLIENTS = ["curl", "aws", "boto3", "ibm", "s3cmd", "minio", "rclone", "requests", "js", "samtools", "presigned"]
 LOG_LINES_SHOWN = 25
 CELL_SECONDS_MAX = 240
 FORK = multiprocessing.get_context("fork")

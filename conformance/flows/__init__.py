@@ -18,6 +18,9 @@ FLOWS = {
     "tls": "the same over TLS with a self-signed certificate, HTTP/1.1 and HTTP/2",
     "sdk": "checksums, streaming bodies, conditional writes, emptying buckets, as the SDKs do them",
     "versions": "versioning, tags and attributes, as the SDKs and tools see them",
+    "checksums": "each of the ten checksums: of objects, of parts, of copies, in answers",
+    "genomics": "files that samtools writes in parts and reads back",
+    "surface": "every method of the newest model, with its smallest input, changes nothing that it should not",
     "sign": "the URLs of `presigned sign`, beside those of botocore",
 }
 
@@ -38,5 +41,5 @@ def flow(name, *clients):
     return register
 
 
-for module in ("commands", "multipart", "reads", "refusals", "sdk", "sign", "tls", "trees", "urls", "versions", "version_tools"):
+for module in ("checksums", "commands", "genomics", "multipart", "reads", "refusals", "sdk", "sign", "surface", "tls", "trees", "urls", "versions", "version_tools"):
     importlib.import_module(f"flows.{module}")

@@ -295,6 +295,12 @@ fn check_sdk_algorithm(
         return Ok(());
     };
     let invalid = |message: &'static str| Err(ErrorCode::InvalidRequest.says(message));
+    // The JavaScript SDK means `Content-MD5` by this one.
+    let has_md5 = || request.headers().contains_key("content-md5");
+    if Algorithm::parse(named) == Some(Algorithm::Md5) && has_md5() && declared.is_none() && trailer.is_none()
+    {
+        return Ok(());
+    }
     match declared.map(Checksum::algorithm).or(trailer) {
         None => invalid(
             "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
