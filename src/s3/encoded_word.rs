@@ -131,7 +131,7 @@ fn encode_quoted(text: &str) -> String {
 mod tests {
     use super::*;
 
-    /// Recorded: test_put_object_with_utf8_metadata, test_put_unicode_metadata, test_put_unicode_metadata_with_sig_s3.
+    /// Recorded: test_user_metadata_rfc2047_encoded, test_user_metadata_rfc2047_bad_b64_encoded.
     #[test]
     fn words_of_recordings() {
         for (text, word) in [
