@@ -121,6 +121,9 @@ async fn answer(
     conditions::refuse_unsupported_headers(request)?;
     object::refuse_copy_source(request)?;
     let call = Call { context, permit, owned: owned.as_ref(), now };
+    if !is_served(request.operation()) {
+        return Err(not_implemented(request.operation()));
+    }
     let mut reply = act(&call, body).await?;
     if method == Method::HEAD {
         *reply.body_mut() = Body::empty();
@@ -167,7 +170,48 @@ async fn act(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     }
 }
 
-fn not_implemented(operation: Operation) -> Error {
+/// Whether this server carries out an operation.
+pub fn is_served(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::AbortMultipartUpload
+            | Operation::CompleteMultipartUpload
+            | Operation::CopyObject
+            | Operation::CreateBucket
+            | Operation::CreateMultipartUpload
+            | Operation::DeleteBucket
+            | Operation::DeleteBucketLifecycle
+            | Operation::DeleteBucketTagging
+            | Operation::DeleteObject
+            | Operation::DeleteObjectTagging
+            | Operation::DeleteObjects
+            | Operation::GetBucketLifecycleConfiguration
+            | Operation::GetBucketLocation
+            | Operation::GetBucketTagging
+            | Operation::GetBucketVersioning
+            | Operation::GetObject
+            | Operation::GetObjectAttributes
+            | Operation::GetObjectTagging
+            | Operation::HeadBucket
+            | Operation::HeadObject
+            | Operation::ListBuckets
+            | Operation::ListMultipartUploads
+            | Operation::ListObjectVersions
+            | Operation::ListObjects
+            | Operation::ListObjectsV2
+            | Operation::ListParts
+            | Operation::PutBucketLifecycleConfiguration
+            | Operation::PutBucketTagging
+            | Operation::PutBucketVersioning
+            | Operation::PutObject
+            | Operation::PutObjectTagging
+            | Operation::UploadPart
+            | Operation::UploadPartCopy
+    )
+}
+
+/// What is said of an operation that S3 has and this server has not.
+pub fn not_implemented(operation: Operation) -> Error {
     let what = match operation.sub_resource() {
         Some(word) => format!("{} (the query parameter {word}) is not implemented here", operation.name()),
         None => format!("{} is not implemented here", operation.name()),

@@ -30,6 +30,8 @@ pub struct Presign<'a> {
     pub host: &'a str,
     /// Decoded, from the root: `/bucket/key`.
     pub path: &'a str,
+    /// The bucket, if it stands in the host and not in the path.
+    pub host_bucket: Option<&'a str>,
     /// Parameters to sign with it, decoded.
     pub query: &'a [(String, String)],
     /// Headers the caller will send, lower-case names.
@@ -42,6 +44,20 @@ pub struct Presign<'a> {
 }
 
 impl Presign<'_> {
+    /// What the version would not sign of the parameters and headers to be signed: whoever has the URL could leave it
+    /// out or change it.
+    pub fn unsigned(&self) -> Option<&str> {
+        if self.version == SignVersion::V4 {
+            return None;
+        }
+        let is_amz = |name: &str| name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"));
+        let mut parameters = self.query.iter().map(|(name, _)| name.as_str());
+        let mut headers = self.headers.iter().map(|(name, _)| name.as_str());
+        parameters.find(|name| !is_amz(name) && !super::v2::is_signed(name)).or_else(|| {
+            headers.find(|name| !is_amz(name) && !matches!(*name, "content-type" | "content-md5"))
+        })
+    }
+
     /// The URL.
     pub fn url(&self) -> String {
         let path = encode(self.path, Slash::Keep);
@@ -102,6 +118,9 @@ impl Presign<'_> {
         amz.sort_unstable();
         for (name, value) in amz {
             text.push_str(&format!("{name}:{value}\n"));
+        }
+        if let Some(bucket) = self.host_bucket {
+            text.extend(["/", bucket]);
         }
         text.push_str(path);
         text.push_str(&super::v2::signed_parameters(

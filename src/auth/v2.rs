@@ -35,7 +35,7 @@ const SIGNED_PARAMETERS: [&str; 11] = [
 
 /// Whether a query parameter is signed. Not all that select an operation are documented for V2; unsigned, whoever
 /// holds a URL could change what it does.
-fn is_signed(name: &str) -> bool {
+pub(super) fn is_signed(name: &str) -> bool {
     SIGNED_PARAMETERS.contains(&name) || Operation::is_sub_resource(name)
 }
 

@@ -1,13 +1,21 @@
 //! `presigned sign`: prints a presigned URL, or the curl command that uses it.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::credentials::{self, KeyFlags};
-use super::{Failure, complain, say};
-use crate::auth::{Presign, SecretKey, Settings, SignVersion, is_signature_parameter};
+use super::{Failure, say};
+use crate::api;
+use crate::auth::{
+    Key, Keyring, Presign, SecretKey, Settings, SignVersion, User, authenticate, is_signature_parameter,
+};
 use crate::clock::Clock;
 use crate::config::{Config, KeyPair, REGION_DEFAULT, parse_seconds};
+use crate::s3::error::Error;
 use crate::s3::name::{BucketName, ObjectKey};
+use crate::s3::request::Request;
+use crate::s3::target::{Domains, without_port};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -19,20 +27,23 @@ pub(super) struct Arguments {
     /// Lifetime, like 90s, 15m, 12h or 7d; a bare number is seconds
     #[arg(long, value_name = "DURATION", default_value = "1h")]
     expires: String,
+    /// Longest lifetime that the server accepts [default: that of the configuration, else 7d for V4, none for V2]
+    #[arg(long, value_name = "DURATION", env = "PRESIGNED_EXPIRES_MAX")]
+    expires_max: Option<String>,
     /// URL of the server, as the user of the link reaches it
-    /// [default: that of AWS_ENDPOINT_URL, else http://127.0.0.1:9000]
+    /// [default: that of AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, else http://127.0.0.1:9000]
     #[arg(long, value_name = "URL", env = "PRESIGNED_ENDPOINT")]
     endpoint: Option<String>,
-    /// Put the bucket in front of the host
+    /// Put the bucket in front of the host, which must have a name
     #[arg(long)]
     virtual_hosted: bool,
     /// Sign with version 2
     #[arg(long)]
     v2: bool,
-    /// Header the caller will send, to be signed; repeatable
+    /// Header the caller will send, to be signed; repeatable; version 2 signs few
     #[arg(long, value_name = "NAME:VALUE")]
     header: Vec<String>,
-    /// Query parameter to put into the URL; repeatable
+    /// Query parameter to put into the URL, signed with it; repeatable; version 2 signs few
     #[arg(long, value_name = "NAME=VALUE")]
     query: Vec<String>,
     /// Print a curl command instead of the URL
@@ -46,7 +57,7 @@ pub(super) struct Arguments {
     /// Directory of a store to take its kept key from
     #[arg(long, value_name = "DIR", default_value = "data")]
     dir: PathBuf,
-    /// Region [default: that of the configuration, else us-east-1]
+    /// Region [default: that of the configuration, else of AWS_REGION or AWS_DEFAULT_REGION, else us-east-1]
     #[arg(long, value_name = "NAME", env = "PRESIGNED_REGION")]
     region: Option<String>,
 }
@@ -83,10 +94,13 @@ impl Method {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let file = arguments.config.as_deref().map(Config::read).transpose()?;
     let key = key(arguments, file.as_ref())?;
-    let named = file.as_ref().map(Config::region_name);
-    let region = arguments.region.as_deref().filter(|region| *region != "any").or(named);
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-    let wanted = arguments.endpoint.clone().or_else(|| set("AWS_ENDPOINT_URL"));
+    let named = file.as_ref().map(|file| file.region_name().to_owned());
+    let given = arguments.region.clone().filter(|region| region != "any").or(named);
+    let region = given.or_else(|| set("AWS_REGION")).or_else(|| set("AWS_DEFAULT_REGION"));
+    let region = region.unwrap_or_else(|| REGION_DEFAULT.to_owned());
+    let wanted = arguments.endpoint.clone();
+    let wanted = wanted.or_else(|| set("AWS_ENDPOINT_URL_S3")).or_else(|| set("AWS_ENDPOINT_URL"));
     let (scheme, mut host) = endpoint(wanted.as_deref().unwrap_or("http://127.0.0.1:9000"))?;
     let headers = pairs(&arguments.header, ':', "header")?;
     let headers: Vec<_> = headers
@@ -98,31 +112,40 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         return Err(format!("{name} is the signature's own parameter").into());
     }
     let (bucket, mut path) = target(&arguments.target)?;
+    let domain = without_port(&host).to_owned();
     match arguments.virtual_hosted {
+        true if domain.trim_matches(['[', ']']).parse::<IpAddr>().is_ok() => {
+            return Err(
+                format!("{domain} has no subdomains: --virtual-hosted needs a host with a name").into()
+            );
+        }
         true => host = format!("{bucket}.{host}"),
         false => path = format!("/{bucket}{path}"),
     }
-    let expires_seconds = parse_seconds(&arguments.expires)?;
-    if !arguments.v2 && expires_seconds > Settings::EXPIRES_V4_SECONDS_DEFAULT {
-        complain(
-            &"note: S3 refuses a lifetime of more than 7 days, and so does presigned without --expires-max",
-        );
-    }
-    let url = Presign {
+    let settings = settings(arguments, file, &region)?;
+    let presign = Presign {
         version: if arguments.v2 { SignVersion::V2 } else { SignVersion::V4 },
         method: arguments.method.name(),
         scheme: &scheme,
         host: &host,
         path: &path,
+        host_bucket: arguments.virtual_hosted.then_some(bucket.as_str()),
         query: &query,
         headers: &headers,
         access_key: &key.access_key,
         secret: &SecretKey::new(key.secret_key.as_str()),
-        region: region.unwrap_or(REGION_DEFAULT),
-        expires_seconds,
+        region: &region,
+        expires_seconds: parse_seconds(&arguments.expires)?,
         now: Clock::System.now(),
+    };
+    if let Some(name) = presign.unsigned() {
+        return Err(format!(
+            "version 2 does not sign {name}: anybody could change it; sign with version 4, or leave it out"
+        )
+        .into());
     }
-    .url();
+    let url = presign.url();
+    check(&presign, &url, &settings, &domain)?;
     if !arguments.curl {
         return say(&url);
     }
@@ -133,6 +156,44 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     // Without this flag curl takes the dots out of a path.
     let as_is = if path.contains("/.") { " --path-as-is" } else { "" };
     say(&format!("{}{as_is}{} {}", arguments.method.curl(), flags.concat(), quoted(&url)))
+}
+
+/// How the server judges what is signed, as far as it can be known here.
+fn settings(arguments: &Arguments, file: Option<Config>, region: &str) -> Result<Settings, Failure> {
+    let flags = Config {
+        expires_max: arguments.expires_max.clone(),
+        region: Some(region.to_owned()),
+        ..Config::default()
+    };
+    Ok(flags.or(file.unwrap_or_default()).auth()?)
+}
+
+/// Judges a URL as the server will, so that none is printed that would be refused.
+///
+/// # Errors
+/// Why it would be.
+fn check(presign: &Presign<'_>, url: &str, settings: &Settings, domain: &str) -> Result<(), Failure> {
+    let would = |error: &dyn std::fmt::Display| format!("the server would refuse this URL: {error}");
+    let refused = |error: &Error| match error.unsupported() {
+        Some(what) => format!("{} ({what})", would(error)),
+        None => would(error),
+    };
+    let target = url.splitn(4, '/').nth(3).unwrap_or_default();
+    let mut request = http::Request::builder().method(presign.method).uri(format!("/{target}"));
+    for (name, value) in presign.headers {
+        request = request.header(name.as_str(), value.as_str());
+    }
+    let request = request.header(http::header::HOST, presign.host).body(());
+    let (parts, ()) = request.map_err(|error| would(&error))?.into_parts();
+    let domains = Domains::new(presign.host_bucket.map(|_| domain.to_owned()));
+    let request = Request::parse(parts, &domains).map_err(|error| refused(&error))?;
+    if !api::is_served(request.operation()) {
+        return Err(refused(&api::not_implemented(request.operation())).into());
+    }
+    let user = Arc::new(User { id: String::new(), display_name: String::new() });
+    let keyring = Keyring::new([Key::new(presign.access_key, presign.secret.clone(), user)]);
+    let judged = authenticate(request, &keyring, settings, presign.now);
+    Ok(judged.map(|_| ()).map_err(|judged| refused(&judged.error))?)
 }
 
 /// The key to sign with: flags, then the configuration, then the environment of AWS tools, then the one a store

@@ -8,7 +8,7 @@ mod tls;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,11 +107,12 @@ impl Server {
         Ok(Self { listeners, tls })
     }
 
-    /// The addresses in the form of URLs, ports filled in.
+    /// The addresses in the form of URLs that a client on this machine can use, ports filled in: one that stands for all
+    /// addresses is shown as that of the machine itself.
     pub fn urls(&self) -> Vec<String> {
         let scheme = if self.tls.is_some() { "https" } else { "http" };
         let addresses = self.listeners.iter().filter_map(|listener| listener.local_addr().ok());
-        addresses.map(|address| format!("{scheme}://{address}")).collect()
+        addresses.map(|address| format!("{scheme}://{}", reachable(address))).collect()
     }
 
     /// Serves until `stop` is done, then lets requests end for a while.
@@ -139,6 +140,16 @@ impl Server {
             let _ = tokio::time::timeout(DRAIN_TIME_MAX, graceful.shutdown()).await;
         }
     }
+}
+
+/// An address that a client on this machine can connect to.
+fn reachable(mut address: SocketAddr) -> SocketAddr {
+    match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
+        IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
+        _ => {}
+    }
+    address
 }
 
 /// How many connections there may be: each may need a file as well.

@@ -303,6 +303,45 @@ fn an_upload_of_one_part() {
     }
 }
 
+/// Recorded: test_multipart_upload_part_copy_checksum, both types; test_upload_part_copy_no_copy_source_range (nothing
+/// was declared: a copied part has no checksum, whatever its source has).
+#[test]
+fn parts_that_are_copied() {
+    let mut table = Table::default();
+    let source = unique("answers-part-source");
+    let put = Request::new("PUT", &source).header("x-amz-checksum-crc32", "nG7pIA==").body("this is a part");
+    put.sign().send().expect(200);
+    let algorithm = ("x-amz-checksum-algorithm", "CRC32C");
+    for (kind, whole) in [("COMPOSITE", "F9bAnw==-1"), ("FULL_OBJECT", "iqJrOQ=="), ("", "")] {
+        let path = unique("answers-part-copy");
+        let headers = [algorithm, ("x-amz-checksum-type", kind)];
+        let headers = if kind.is_empty() { &[][..] } else { &headers };
+        let created = Request::new("POST", &format!("{path}?uploads=")).headers(headers).body("");
+        let id = created.sign().send().expect(200).element("UploadId").expect("an id");
+        let copy = Request::new("PUT", &format!("{path}?partNumber=1&uploadId={id}"));
+        let copied = copy.header("x-amz-copy-source", &source).sign().send().expect(200);
+        let sum = Some("iqJrOQ==".to_owned()).filter(|_| !kind.is_empty());
+        table.check(&format!("{kind}: {}", copied.text()), copied.element("ChecksumCRC32C") == sum);
+        let list = Request::new("GET", &format!("{path}?uploadId={id}")).sign().send();
+        table.check(&format!("{kind}: {}", list.text()), list.element("ChecksumCRC32C") == sum);
+        if kind.is_empty() {
+            table.check(&copied.text(), !copied.text().contains("<Checksum"));
+            continue;
+        }
+        let part = "<Part><PartNumber>1</PartNumber><ETag>11df95d595559285eb2b042124e74f09</ETag><ChecksumCRC32C>iqJrOQ==</ChecksumCRC32C></Part>";
+        let done = complete(&path, &id, part);
+        table.check(&done.text(), done.text().contains(&element("CRC32C", whole, kind)));
+        let head = read("HEAD", &path, &[]);
+        shows(&mut table, &format!("HEAD {kind}"), &head, 200, Some(("CRC32C", whole, kind)));
+        let found = attributes(&path).expect(200);
+        let bare = element("CRC32C", whole.trim_end_matches("-1"), kind);
+        let parts = found.element("ObjectParts").unwrap_or_default();
+        let right = found.element("Checksum") == Some(bare)
+            && parts.contains("<ChecksumCRC32C>iqJrOQ==</ChecksumCRC32C>") == (kind == "COMPOSITE");
+        table.check(&format!("attributes {kind}: {}", found.text()), right);
+    }
+}
+
 /// Recorded: test_get_object_range (a range that is the whole shows its checksum), test_get_object_part (a plain
 /// object's part 1). HEAD with a range and a whole range of an upload were not recorded: not looked at.
 #[test]

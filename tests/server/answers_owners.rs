@@ -111,6 +111,10 @@ fn anywhere() -> &'static Server {
             [[users]]
             id = "main"
             keys = [{ access_key = "AKIDEXAMPLE", secret_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" }]
+            [[users]]
+            id = "012345678901"
+            display_name = "Digits"
+            keys = [{ access_key = "AKIDDIGITS", secret_key = "digits" }]
         "#;
         configured("answers-anywhere", text)
     })
@@ -221,6 +225,32 @@ fn expected_owners_are_accounts() {
     ]);
     table.status("a copy", &copy.sign().send(), 200);
     table.status("the object", &of("DELETE", &path, ACCOUNT), 204);
+}
+
+/// Decided: an id of 12 digits is an account id; another has one made of it. Inferred from the recorded listings: who
+/// started an upload has a name, also in a bucket of somebody else, whose owner has none.
+#[test]
+fn an_id_of_digits_is_an_account() {
+    let mut table = Table::default();
+    let digits = Signer { access_key: "AKIDDIGITS", secret_key: "digits", ..Signer::default() };
+    let to = |method: &str, target: &str| Request::to(anywhere().address, method, target);
+    for (name, signer, account) in
+        [("of-digits", &digits, "012345678901"), ("of-main", &Signer::default(), ACCOUNT)]
+    {
+        let path = format!("/{name}");
+        table.status(name, &to("PUT", &path).sign_with(signer).send(), 200);
+        for value in ["012345678901", ACCOUNT] {
+            let response = to("GET", &path).header(EXPECTED, value).sign_with(signer).send();
+            table.status(&format!("{name} {value}"), &response, if value == account { 200 } else { 403 });
+        }
+    }
+    let created = to("POST", "/of-main/key?uploads=").body("").sign_with(&digits).send();
+    let list = to("GET", "/of-main?uploads=").sign_with(&digits).send();
+    table.status("an upload", &created, 200);
+    let (owner, initiator) = (list.elements("Owner"), list.elements("Initiator"));
+    table.check(&format!("its owner {owner:?}"), owner == ["<ID>main</ID>"]);
+    let expected = ["<ID>012345678901</ID><DisplayName>Digits</DisplayName>"];
+    table.check(&format!("its initiator {initiator:?}"), initiator == expected);
 }
 
 /// Inferred: Java's parsers take `UTC` as they take `GMT`; `EST`, `Z` and `+0200` are taken already.
