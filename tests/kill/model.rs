@@ -100,7 +100,7 @@ impl Object {
     pub fn new(bytes: Bytes, metadata: Headers, checksum: (&str, String), blob: u64) -> Self {
         let needs_blob = bytes.len() > INLINE_BYTES_MAX;
         let blobs = needs_blob.then_some((blob, bytes.len() as u64)).into_iter().collect();
-        let etag = format!("\"{}\"", hex(&Md5::digest(bytes.as_slice())));
+        let etag = etag(&bytes);
         Self { shown: Shown { etag, headers: with_checksum(metadata, checksum), bytes }, blobs }
     }
 }
@@ -229,6 +229,11 @@ pub fn with_checksum(mut headers: Headers, (algorithm, value): (&str, String)) -
     headers.insert(format!("x-amz-checksum-{algorithm}"), value);
     headers.insert("x-amz-checksum-type".to_owned(), "FULL_OBJECT".to_owned());
     headers
+}
+
+/// The tag of a body that came in one go.
+pub fn etag(bytes: &[u8]) -> String {
+    format!("\"{}\"", hex(&Md5::digest(bytes)))
 }
 
 pub fn crc64nvme(bytes: &[u8]) -> String {

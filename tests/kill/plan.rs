@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::client::{path, request};
 use crate::model::{
     Blobs, Bucket, Bytes, Headers, INLINE_BYTES_MAX, Object, PART_BYTES_MIN, Part, Pending, State, Upload,
-    crc64nvme, sha256,
+    crc64nvme, etag, sha256,
 };
 use crate::observe::get_object;
 use crate::random::Random;
@@ -134,6 +134,8 @@ impl Planner<'_> {
             headers.extend(metadata);
             object.shown.headers = headers;
         }
+        // A copy is one body, whatever its source was uploaded in.
+        object.shown.etag = etag(&object.shown.bytes);
         let what = format!("copy {source_bucket}/{source_key} to {bucket}/{key} (replacing: {replaces})");
         let answer = Answer::TaggedDocument(object.shown.etag.clone());
         Some(self.changes(request, what, answer, |state| {
