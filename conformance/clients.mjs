@@ -246,7 +246,7 @@ async function attributes(to) {
   const sums = [0, 5, 10].map((at) => createHash("sha256").update(Body.subarray(at * MIB, (at + 5) * MIB)).digest());
   const whole = createHash("sha256").update(Buffer.concat(sums)).digest("base64");
   const { ChecksumSHA256, ChecksumType } = found.Checksum;
-  equal([found.ObjectSize, ChecksumSHA256, ChecksumType], [11 * MIB, `${whole}-3`, "COMPOSITE"], "the whole");
+  equal([found.ObjectSize, ChecksumSHA256, ChecksumType], [11 * MIB, whole, "COMPOSITE"], "the whole");
   equal([page.TotalPartsCount, page.IsTruncated, page.MaxParts, page.NextPartNumberMarker], [3, true, 2, "2"], "the first page");
   const more = (await ask({ PartNumberMarker: page.NextPartNumberMarker })).ObjectParts;
   const ofParts = [...Parts, ...more.Parts].map((part) => part.ChecksumSHA256);

@@ -23,6 +23,14 @@ from harness import (
     ACCESS_KEY, BINARY, BUCKET, HERE, REGION, SECRET_KEY, TARGET, TOOLS, check, clean_environment, equal, run_command,
 )
 
+# What `pip install boto3` gives signs in Python. The runtime that is installed for its checksums would sign, too.
+SIGNERS_OF_RUNTIME = {name: botocore.auth.AUTH_TYPE_MAPS[name] for name in ("v4", "v4-query", "s3v4", "s3v4-query")}
+botocore.auth.AUTH_TYPE_MAPS.update({
+    "v4": botocore.auth.SigV4Auth,
+    "v4-query": botocore.auth.SigV4QueryAuth,
+    "s3v4": botocore.auth.S3SigV4Auth,
+    "s3v4-query": botocore.auth.S3SigV4QueryAuth,
+})
 ONE_TRY = {"total_max_attempts": 1, "mode": "standard"}
 
 
@@ -83,6 +91,11 @@ def clock(offset):
         patches.enter_context(mock.patch.object(ibm_botocore.auth.datetime, "datetime", Shifted))
         patches.enter_context(mock.patch("time.time", lambda: real() + offset))
         yield
+
+
+def sign_with_runtime():
+    """From here on botocore signs as after `pip install botocore[crt]`."""
+    botocore.auth.AUTH_TYPE_MAPS.update(SIGNERS_OF_RUNTIME)
 
 
 # ---- command-line clients -------------------------------------------------------------------------------------------

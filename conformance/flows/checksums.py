@@ -5,7 +5,7 @@ import hashlib
 
 from awscrt.checksums import XXHash
 
-from clients import BUCKET, boto, node
+from clients import BUCKET, boto, node, sign_with_runtime
 from flows import flow
 from flows.sdk import CHECKSUMS as FIRST_FIVE
 from harness import MIB, check, equal, noise, refused
@@ -39,6 +39,7 @@ PARTS = [b"a" * (5 * MIB), b"the end"]
 
 @flow("checksums", "boto3")
 def checksums_boto3(cell):
+    sign_with_runtime()
     for tls in (False, True):
         # Over TLS botocore sends the value behind the body, else in a header.
         client = boto(cell.serve(tls=tls, store=f"store-{tls}"))

@@ -168,11 +168,9 @@ fn configuration(call: &Call<'_>, document: &[u8]) -> Result<(Option<String>, Ta
         [] => Element::default(),
         document => Element::parse(document, "CreateBucketConfiguration")?,
     };
-    let mut tags = Tags::default();
-    for element in root.children() {
+    for element in root.children()? {
         match element.name() {
-            "LocationConstraint" => {}
-            "Tags" => tags = Tags::parse_new_bucket(element)?,
+            "LocationConstraint" | "Tags" => {}
             name @ ("Location" | "Bucket") => {
                 return Err(Error::not_implemented(format!(
                     "{name} in CreateBucketConfiguration is for directory buckets, which are not implemented here"
@@ -182,7 +180,8 @@ fn configuration(call: &Call<'_>, document: &[u8]) -> Result<(Option<String>, Ta
             _ => return Err(ErrorCode::MalformedXML.error()),
         }
     }
-    let named = root.child("LocationConstraint").map(str::trim).filter(|named| !named.is_empty());
+    let tags = root.find("Tags")?.map(Tags::parse_new_bucket).transpose()?.unwrap_or_default();
+    let named = root.child("LocationConstraint")?.map(str::trim).filter(|named| !named.is_empty());
     Ok((location_of(call, named)?, tags))
 }
 
@@ -257,10 +256,10 @@ pub(super) fn versioning(call: &Call<'_>) -> Reply {
 pub(super) async fn put_versioning(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     let document = receive_document(call, body, BodyKind::Document { digest_required: false }).await?;
     let configuration = Element::parse(&document, "VersioningConfiguration")?;
-    if configuration.child("MfaDelete").is_some_and(|delete| delete.trim() == "Enabled") {
+    if configuration.child("MfaDelete")?.is_some_and(|delete| delete.trim() == "Enabled") {
         return Err(Error::not_implemented("MfaDelete is not implemented here").at("versioning"));
     }
-    let versioning = match configuration.child("Status").map(str::trim) {
+    let versioning = match configuration.child("Status")?.map(str::trim) {
         None | Some("") => return Err(ErrorCode::IllegalVersioningConfigurationException.error()),
         Some("Enabled") => Versioning::Enabled,
         Some("Suspended") => Versioning::Suspended,

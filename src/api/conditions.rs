@@ -4,9 +4,11 @@ use std::borrow::Cow;
 
 use http::{HeaderName, Method};
 
+use crate::s3::condition::WriteCondition;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::header::{self, Treatment};
 use crate::s3::name::{VersionId, account_id, is_account_id};
+use crate::s3::operation::Operation;
 use crate::s3::request::Request;
 use crate::store::Bucket;
 
@@ -38,6 +40,9 @@ pub(super) fn refuse_unsupported_headers(request: &Request) -> Result<(), Error>
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return Ok(());
     }
+    if !decides_later(request.operation()) {
+        WriteCondition::refuse(request)?;
+    }
     let in_headers = request.headers().keys().map(|name| Cow::Borrowed(name.as_str()));
     let in_query = request.query().iter().map(|(name, _)| lower_case(name));
     let unsupported = in_headers.chain(in_query).filter(|name| is_unsupported(request, name));
@@ -46,6 +51,16 @@ pub(super) fn refuse_unsupported_headers(request: &Request) -> Result<(), Error>
         Some(name) => Err(Error::not_implemented_header(name, None).at("header")),
         None => Ok(()),
     }
+}
+
+/// Whether an operation decides on `If-Match` and `If-None-Match`, or changes nothing yet that they protect: some clients
+/// send the condition of an upload with its beginning as well.
+fn decides_later(operation: Operation) -> bool {
+    use Operation::{CompleteMultipartUpload, CopyObject, CreateMultipartUpload, DeleteObject, PutObject};
+    matches!(
+        operation,
+        PutObject | CopyObject | CompleteMultipartUpload | DeleteObject | CreateMultipartUpload
+    )
 }
 
 fn lower_case(name: &str) -> Cow<'_, str> {

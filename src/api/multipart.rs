@@ -284,22 +284,24 @@ fn named_parts(document: &[u8]) -> Result<Vec<NamedPart>, Error> {
     let malformed = || ErrorCode::MalformedXML.error();
     let root = Element::parse(document, "CompleteMultipartUpload")?;
     let mut parts = Vec::new();
-    for part in root.children().iter().filter(|child| child.name() == "Part") {
-        let number_text = part.child("PartNumber").unwrap_or_default().trim();
+    for part in root.children()?.iter().filter(|child| child.name() == "Part") {
+        let number_text = part.child("PartNumber")?.unwrap_or_default().trim();
         if number_text.parse::<i64>().is_ok_and(|number| number < 1) {
             let message = "PartNumber must be >= 1";
             return Err(Error::invalid_argument(message, "PartNumber", number_text));
         }
         let number = PartNumber::parse(number_text);
-        let etag_text = part.child("ETag").ok_or_else(malformed)?;
-        let checksums = Algorithm::ALL.into_iter().filter_map(|algorithm| {
-            part.child(algorithm.element()).map(|text| (algorithm, text.trim().to_owned()))
-        });
+        let etag_text = part.child("ETag")?.ok_or_else(malformed)?;
+        let mut checksums = Vec::new();
+        for algorithm in Algorithm::ALL {
+            let text = part.child(algorithm.element())?;
+            checksums.extend(text.map(|text| (algorithm, text.trim().to_owned())));
+        }
         parts.push(NamedPart {
             number: number.ok_or_else(malformed)?,
             etag: ETag::parse(etag_text),
             etag_text: etag_text.to_owned(),
-            checksums: checksums.collect(),
+            checksums,
         });
     }
     if parts.is_empty() { Err(malformed()) } else { Ok(parts) }

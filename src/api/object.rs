@@ -330,18 +330,17 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Error> {
 pub(super) async fn delete_many(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     let document = receive_document(call, body, BodyKind::Document { digest_required: true }).await?;
     let request = Element::parse(&document, "Delete")?;
-    let malformed = || ErrorCode::MalformedXML.error();
-    let quiet = request.child("Quiet").is_some_and(|quiet| quiet.trim() == "true");
-    let named: Vec<&Element> = request.children().iter().filter(|child| child.name() == "Object").collect();
+    let quiet = request.child("Quiet")?.is_some_and(|quiet| quiet.trim() == "true");
+    let named = request.children()?.iter().filter(|child| child.name() != "Quiet");
+    let named: Vec<Entry<'_>> = named.map(Entry::read).collect::<Result<_, _>>()?;
     if named.is_empty() || named.len() > DELETE_KEYS_MAX {
-        return Err(malformed());
+        return Err(ErrorCode::MalformedXML.error());
     }
     let mut deletions = Vec::with_capacity(named.len());
     let mut wanted = Vec::with_capacity(named.len());
     for entry in named {
-        let key = entry.child("Key").ok_or_else(malformed)?;
-        let deletion = deletion(key, entry);
-        wanted.push((key, entry.child("VersionId"), deletion.as_ref().err().cloned()));
+        let deletion = entry.deletion();
+        wanted.push((entry.key, entry.version, deletion.as_ref().err().cloned()));
         deletions.extend(deletion.ok());
     }
     let deleted = call.store().delete_objects(call.bucket().clone(), deletions, call.now).await;
@@ -380,22 +379,48 @@ fn write_deleted(writer: &mut Writer, key: &str, version: Option<&str>, deleted:
     writer.close("Deleted");
 }
 
-/// One entry of a DeleteObjects, unless it asks for what cannot be done.
-fn deletion(key: &str, entry: &Element) -> Result<Deletion, Error> {
-    let version = entry.child("VersionId").map(VersionId::parse);
-    if version == Some(None) {
-        return Err(ErrorCode::NoSuchVersion.error());
-    }
-    // S3 takes these of directory buckets only.
-    if ["LastModifiedTime", "Size"].iter().any(|name| entry.child(name).is_some()) {
-        return Err(Error::not_implemented("LastModifiedTime and Size are for directory buckets"));
-    }
-    let key = ObjectKey::parse(key).map_err(|error| match error {
-        KeyError::TooLong(size) => key_too_long(size),
-        KeyError::Empty | KeyError::Nul => {
-            Error::invalid_argument("User key must have a length greater than 0.", "key", "")
+/// One entry of a DeleteObjects.
+struct Entry<'d> {
+    key: &'d str,
+    version: Option<&'d str>,
+    etag: Option<&'d str>,
+    /// Whether it has conditions that S3 takes of directory buckets only.
+    of_directory: bool,
+}
+
+impl<'d> Entry<'d> {
+    /// Reads it; what is not known may be meant to restrict what goes.
+    fn read(element: &'d Element) -> Result<Self, Error> {
+        let malformed = || ErrorCode::MalformedXML.error();
+        let known = ["Key", "VersionId", "ETag", "LastModifiedTime", "Size"];
+        let is_known = |child: &Element| known.contains(&child.name());
+        if element.name() != "Object" || !element.children()?.iter().all(is_known) {
+            return Err(malformed());
         }
-    })?;
-    let condition = entry.child("ETag").map_or(WriteCondition::None, WriteCondition::matching);
-    Ok(Deletion { key, version: version.flatten(), condition })
+        Ok(Self {
+            key: element.child("Key")?.ok_or_else(malformed)?,
+            version: element.child("VersionId")?,
+            etag: element.child("ETag")?,
+            of_directory: element.child("LastModifiedTime")?.is_some() || element.child("Size")?.is_some(),
+        })
+    }
+
+    /// What it asks for, unless that cannot be done.
+    fn deletion(&self) -> Result<Deletion, Error> {
+        let version = self.version.map(VersionId::parse);
+        if version == Some(None) {
+            return Err(ErrorCode::NoSuchVersion.error());
+        }
+        if self.of_directory {
+            return Err(Error::not_implemented("LastModifiedTime and Size are for directory buckets"));
+        }
+        let key = ObjectKey::parse(self.key).map_err(|error| match error {
+            KeyError::TooLong(size) => key_too_long(size),
+            KeyError::Empty | KeyError::Nul => {
+                Error::invalid_argument("User key must have a length greater than 0.", "key", "")
+            }
+        })?;
+        let condition = self.etag.map_or(WriteCondition::None, WriteCondition::matching);
+        Ok(Deletion { key, version: version.flatten(), condition })
+    }
 }

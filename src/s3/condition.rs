@@ -132,10 +132,7 @@ impl WriteCondition {
     /// # Errors
     /// `NotImplemented` for both conditions at once, and for a value that the request does not take.
     pub fn of_request(request: &Request) -> Result<Self, Error> {
-        let refuse = |name: &str| {
-            let why = format!("We don't accept the provided value of {name} header for this API");
-            Err(Error::not_implemented_header(name, Some(&why)).at("condition"))
-        };
+        let refuse = |name: &str| Err(not_accepted(name));
         let deletes = request.method() == Method::DELETE;
         match (request.anywhere("if-match"), request.anywhere("if-none-match")) {
             (None, None) => Ok(Self::None),
@@ -152,6 +149,18 @@ impl WriteCondition {
         }
     }
 
+    /// Refuses any condition of a request that takes none.
+    ///
+    /// # Errors
+    /// `NotImplemented`.
+    pub fn refuse(request: &Request) -> Result<(), Error> {
+        match (request.anywhere("if-match"), request.anywhere("if-none-match")) {
+            (None, None) => Ok(()),
+            (Some(_), _) => Err(not_accepted("If-Match")),
+            (None, Some(_)) => Err(not_accepted("If-None-Match")),
+        }
+    }
+
     /// What `If-Match` with this value asks for.
     pub fn matching(text: &str) -> Self {
         match text.trim() {
@@ -159,6 +168,11 @@ impl WriteCondition {
             text => Self::Tagged(ETag::parse(text)),
         }
     }
+}
+
+fn not_accepted(name: &str) -> Error {
+    let why = format!("We don't accept the provided value of {name} header for this API");
+    Error::not_implemented_header(name, Some(&why)).at("condition")
 }
 
 #[cfg(test)]

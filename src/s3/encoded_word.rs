@@ -6,6 +6,9 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::uri::hex_digit;
 
+/// Most characters between the marks of an encoded word: with them it has the 75 that RFC 2047 allows.
+const ENCODED_MAX: usize = 63;
+
 /// The text of a header value: encoded words are decoded, and white space between two of them is dropped. What
 /// cannot be decoded stays as it is.
 pub fn decode(text: &str) -> String {
@@ -104,27 +107,74 @@ pub fn is_plain(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~' | b'\t'))
 }
 
-/// A text that is not plain as one encoded word: quoted if most of it is ASCII, else base64.
+/// A text that is not plain as encoded words: quoted if most of it is ASCII, else base64. Java counts in units of
+/// UTF-16.
 pub fn encode(text: &str) -> String {
     let ascii = text.chars().filter(|&c| matches!(c, ' '..='~' | '\t' | '\r' | '\n')).count();
-    match ascii > text.chars().count() - ascii {
-        true => encode_quoted(text),
-        false => format!("=?UTF-8?B?{}?=", STANDARD.encode(text)),
+    let encoding = match ascii > text.encode_utf16().count() - ascii {
+        true => Encoding::Quoted,
+        false => Encoding::Base64,
+    };
+    let mut words = String::new();
+    encode_words(text, encoding, &mut words);
+    words
+}
+
+#[derive(Clone, Copy)]
+enum Encoding {
+    Quoted,
+    Base64,
+}
+
+impl Encoding {
+    /// How long a text becomes.
+    fn length(self, text: &str) -> usize {
+        match self {
+            Self::Quoted => text.bytes().map(|byte| if stays(byte) || byte == b' ' { 1 } else { 3 }).sum(),
+            Self::Base64 => text.len().div_ceil(3) * 4,
+        }
     }
 }
 
-fn encode_quoted(text: &str) -> String {
-    let mut out = String::from("=?UTF-8?Q?");
-    for byte in text.bytes() {
-        match byte {
-            b' ' => out.push('_'),
-            b'=' | b'_' | b'?' => out.push_str(&format!("={byte:02X}")),
-            b'!'..=b'~' => out.push(char::from(byte)),
-            _ => out.push_str(&format!("={byte:02X}")),
+/// Encodes a text as one word, or, if that would be too long, each half of it in this way.
+fn encode_words(text: &str, encoding: Encoding, words: &mut String) {
+    let middle = middle(text);
+    if encoding.length(text) > ENCODED_MAX && middle > 0 {
+        let (front, back) = text.split_at(middle);
+        encode_words(front, encoding, words);
+        words.push(' ');
+        return encode_words(back, encoding, words);
+    }
+    match encoding {
+        Encoding::Base64 => words.extend(["=?UTF-8?B?", &STANDARD.encode(text), "?="]),
+        Encoding::Quoted => {
+            words.push_str("=?UTF-8?Q?");
+            for byte in text.bytes() {
+                match byte {
+                    b' ' => words.push('_'),
+                    byte if stays(byte) => words.push(char::from(byte)),
+                    byte => words.push_str(&format!("={byte:02X}")),
+                }
+            }
+            words.push_str("?=");
         }
     }
-    out.push_str("?=");
-    out
+}
+
+/// Where a text is halved: in the middle of its units of UTF-16, but before a character that lies across it.
+fn middle(text: &str) -> usize {
+    let half = text.encode_utf16().count() / 2;
+    let mut units = 0;
+    let across = text.char_indices().find(|(_, c)| {
+        units += c.len_utf16();
+        units > half
+    });
+    across.map_or(0, |(at, _)| at)
+}
+
+/// Whether a byte stands for itself in a quoted word.
+fn stays(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && !matches!(byte, b'=' | b'_' | b'?')
 }
 
 #[cfg(test)]

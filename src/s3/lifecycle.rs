@@ -116,7 +116,7 @@ impl Lifecycle {
     pub fn parse(document: &[u8]) -> Result<Self, Error> {
         let root = Element::parse(document, "LifecycleConfiguration")?;
         let mut rules = Vec::new();
-        for element in root.children() {
+        for element in root.children()? {
             if element.name() != "Rule" || rules.len() == RULES_MAX {
                 return Err(malformed());
             }
@@ -230,34 +230,34 @@ fn invalid(message: &'static str) -> Error {
 
 fn rule(element: &Element) -> Result<Rule, Error> {
     let transitions = ["Transition", "NoncurrentVersionTransition"];
-    if element.children().iter().any(|child| transitions.contains(&child.name())) {
+    if element.children()?.iter().any(|child| transitions.contains(&child.name())) {
         return Err(Error::not_implemented("Transitions between storage classes are not implemented here")
             .at("lifecycle"));
     }
-    let id = element.child("ID").unwrap_or_default();
+    let id = element.child("ID")?.unwrap_or_default();
     if id.chars().count() > ID_CHARACTERS_MAX {
         let message = "ID length should not exceed allowed limit of 255";
         return Err(Error::invalid_argument(message, "ID", id).at("lifecycle"));
     }
     // An element that is not known may be meant to restrict what the rule removes.
     if id.contains(char::is_control)
-        || element.children().iter().any(|child| !ELEMENTS.contains(&child.name()))
+        || element.children()?.iter().any(|child| !ELEMENTS.contains(&child.name()))
     {
         return Err(malformed());
     }
-    let enabled = match element.child("Status").map(str::trim) {
+    let enabled = match element.child("Status")?.map(str::trim) {
         Some("Enabled") => true,
         Some("Disabled") => false,
         _ => return Err(malformed()),
     };
-    let (filter, plain_prefix) = match (element.find("Filter"), element.child("Prefix")) {
+    let (filter, plain_prefix) = match (element.find("Filter")?, element.child("Prefix")?) {
         (Some(of), None) => (filter(of)?, false),
         (None, Some(prefix)) => (Filter { prefix: prefix.to_owned(), ..Filter::default() }, true),
         _ => return Err(malformed()),
     };
-    let expiration = element.find("Expiration").map(expiration).transpose()?;
-    let noncurrent = element.find("NoncurrentVersionExpiration").map(noncurrent).transpose()?;
-    let abort = element.find("AbortIncompleteMultipartUpload");
+    let expiration = element.find("Expiration")?.map(expiration).transpose()?;
+    let noncurrent = element.find("NoncurrentVersionExpiration")?.map(noncurrent).transpose()?;
+    let abort = element.find("AbortIncompleteMultipartUpload")?;
     let abort = abort.map(|abort| days(abort, "DaysAfterInitiation", "AbortIncompleteMultipartUpload"));
     let abort_days = abort.transpose()?.flatten();
     if expiration.is_none() && noncurrent.is_none() && abort_days.is_none() {
@@ -277,7 +277,7 @@ fn rule(element: &Element) -> Result<Rule, Error> {
 
 fn filter(element: &Element) -> Result<Filter, Error> {
     // One condition stands by itself, several stand in an `And`.
-    let conditions = match element.children() {
+    let conditions = match element.children()? {
         [only] if only.name() == "And" => only,
         [] | [_] => element,
         _ => return Err(malformed()),
@@ -285,15 +285,15 @@ fn filter(element: &Element) -> Result<Filter, Error> {
     let has_and = !std::ptr::eq(conditions, element);
     let mut filter = Filter { form: Form { has_prefix: false, has_and }, ..Filter::default() };
     let mut tags: Vec<(String, String)> = Vec::new();
-    for condition in conditions.children() {
-        let size = || condition.text().trim().parse::<u64>().map_err(|_| malformed());
+    for condition in conditions.children()? {
+        let size = || condition.text()?.trim().parse::<u64>().map_err(|_| malformed());
         match condition.name() {
             "Prefix" => {
-                filter.prefix = condition.text().to_owned();
+                filter.prefix = condition.text()?.to_owned();
                 filter.form.has_prefix = true;
             }
             "Tag" => {
-                let (key, value) = (condition.child("Key"), condition.child("Value"));
+                let (key, value) = (condition.child("Key")?, condition.child("Value")?);
                 let (key, value) = (key.ok_or_else(malformed)?, value.ok_or_else(malformed)?);
                 if tags.iter().any(|(known, _)| known == key) {
                     return Err(invalid("Duplicate Tag Keys are not allowed."));
@@ -319,7 +319,7 @@ fn filter(element: &Element) -> Result<Filter, Error> {
 
 /// A positive number of days, if it is there.
 fn days(element: &Element, name: &'static str, action: &'static str) -> Result<Option<u32>, Error> {
-    let Some(text) = element.child(name).map(str::trim) else {
+    let Some(text) = element.child(name)?.map(str::trim) else {
         return Ok(None);
     };
     let number: i64 = text.parse().map_err(|_| malformed())?;
@@ -333,8 +333,8 @@ fn days(element: &Element, name: &'static str, action: &'static str) -> Result<O
 }
 
 fn expiration(element: &Element) -> Result<Expiration, Error> {
-    let date = element.child("Date").map(str::trim);
-    let marker = element.child("ExpiredObjectDeleteMarker").map(str::trim);
+    let date = element.child("Date")?.map(str::trim);
+    let marker = element.child("ExpiredObjectDeleteMarker")?.map(str::trim);
     match (days(element, "Days", "Expiration")?, date, marker) {
         (Some(days), None, None) => Ok(Expiration::Days(days)),
         (None, Some(text), None) => {

@@ -56,7 +56,10 @@ impl Metadata {
             entries.extend(value.map(|value| (name.to_owned(), value)));
         }
         for name in STORED_AMZ_HEADERS {
-            entries.extend(request.amz(name).map(|value| (name.to_owned(), value.into_owned())));
+            // Text of a query goes out as it would have come in a header.
+            let in_query =
+                || request.query().value_any_case(name).map(|text| text.bytes().map(char::from).collect());
+            entries.extend(request.latin1(name).or_else(in_query).map(|value| (name.to_owned(), value)));
         }
         if let Some((_, class)) = entries.iter().find(|(name, _)| name == STORAGE_CLASS)
             && !STORAGE_CLASSES.contains(&class.as_str())

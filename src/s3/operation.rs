@@ -270,6 +270,10 @@ impl Operation {
             Target::Bucket(_) | Target::Unnameable { has_key: false, .. } => On::Bucket,
             Target::Object(..) | Target::Unnameable { has_key: true, .. } => On::Object,
         };
+        let changes = !matches!(*method, Method::GET | Method::HEAD);
+        if changes && let Some(word) = query.iter().find_map(|(name, value)| unknown_word(name, value)) {
+            return Err(not_implemented(word));
+        }
         let mut rows = TABLE.iter().filter(|row| row.on == on && row.method == *method);
         if let Some(word) = sub_resource(query)? {
             let row = rows.find(|row| match row.marker {
@@ -280,14 +284,9 @@ impl Operation {
             });
             return row.map(|row| row.operation).ok_or_else(|| misplaced(method, target, word));
         }
-        if !matches!(*method, Method::GET | Method::HEAD) {
-            if let Some(word) = query.iter().find_map(|(name, value)| unknown_word(name, value)) {
-                return Err(not_implemented(word));
-            }
-            if query.contains(PART_NUMBER) {
-                let message = "This operation does not accept partNumber without uploadId";
-                return Err(Error::invalid_argument(message, PART_NUMBER, PART_NUMBER).at("operation"));
-            }
+        if changes && query.contains(PART_NUMBER) {
+            let message = "This operation does not accept partNumber without uploadId";
+            return Err(Error::invalid_argument(message, PART_NUMBER, PART_NUMBER).at("operation"));
         }
         let row = rows.find(|row| match row.marker {
             Plain => true,
@@ -452,6 +451,9 @@ mod tests {
                 assert_eq!(find(method, object, query), Err(ErrorCode::NotImplemented), "{query}");
             }
             assert_eq!(find(Method::GET, true, query), Ok(Operation::GetObject));
+            let beside = format!("tagging&{query}");
+            assert_eq!(find(Method::DELETE, true, &beside), Err(ErrorCode::NotImplemented), "{beside}");
+            assert_eq!(find(Method::GET, true, &beside), Ok(Operation::GetObjectTagging));
         }
         for query in ["foo=1", "x-foo=", "X-Amz-Foo=", "Content-Type=", "Expires=", "prefix="] {
             assert_eq!(find(Method::PUT, true, query), Ok(Operation::PutObject), "{query}");

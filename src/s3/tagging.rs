@@ -55,7 +55,7 @@ impl Tags {
         let malformed = || ErrorCode::MalformedXML.error();
         let root = Element::parse(document, "Tagging")?;
         // SDKs leave the set out when it is empty.
-        match root.children() {
+        match root.children()? {
             [] => Ok(Self::default()),
             [set] if set.name() == "TagSet" => Self::checked(elements(set)?, tags_max),
             _ => Err(malformed()),
@@ -148,11 +148,11 @@ impl Tags {
 
 /// The `Tag` elements of a set.
 fn elements(set: &Element) -> Result<Vec<(String, String)>, Error> {
-    let tag = |tag: &Element| match (tag.name(), tag.child("Key"), tag.child("Value")) {
+    let tag = |tag: &Element| match (tag.name(), tag.child("Key")?, tag.child("Value")?) {
         ("Tag", Some(key), Some(value)) => Ok((key.to_owned(), value.to_owned())),
         _ => Err(ErrorCode::MalformedXML.error()),
     };
-    set.children().iter().map(tag).collect()
+    set.children()?.iter().map(tag).collect()
 }
 
 fn is_reserved(key: &str) -> bool {

@@ -1,9 +1,10 @@
 //! XML as S3 writes and reads it: a writer that escapes, and a reader that bounds what it accepts.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write as _};
 
 use quick_xml::Reader;
-use quick_xml::events::Event;
+use quick_xml::events::{BytesStart, Event};
 
 use super::error::{Error, ErrorCode};
 
@@ -13,6 +14,8 @@ pub const NAMESPACE: &str = "http://s3.amazonaws.com/doc/2006-03-01/";
 pub const DEPTH_MAX: usize = 10;
 /// Most elements in a request: 10,000 parts with all their children.
 pub const ELEMENTS_MAX: usize = 100_000;
+/// Most attributes of an element in a request: they are compared with each other, and S3 reads none of them.
+const ATTRIBUTES_MAX: usize = 16;
 
 /// A document being written.
 pub struct Writer(String);
@@ -110,7 +113,8 @@ impl std::fmt::Write for Escaping<'_> {
     }
 }
 
-/// An element of a request, with its text and its children.
+/// An element of a request: a text, or children. S3 has no element with both, and which of two children that should be
+/// one would count is not to be guessed: whoever asks for what the document has otherwise gets `MalformedXML`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Element {
     name: String,
@@ -125,47 +129,75 @@ impl Element {
     /// `MalformedXML` for anything but well-formed XML within [`DEPTH_MAX`] and [`ELEMENTS_MAX`]; a document
     /// type is refused, so that no entity but the five of XML exists.
     pub fn parse(document: &[u8], root: &str) -> Result<Self, Error> {
-        parse(document).filter(|element| element.name == root).ok_or_else(|| ErrorCode::MalformedXML.error())
+        parse(document).filter(|element| element.name == root).ok_or_else(malformed)
     }
 
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The text of this element, without that of its children.
-    pub fn text(&self) -> &str {
-        &self.text
+    /// Its text.
+    ///
+    /// # Errors
+    /// `MalformedXML` if it has children.
+    pub fn text(&self) -> Result<&str, Error> {
+        if self.children.is_empty() { Ok(&self.text) } else { Err(malformed()) }
     }
 
-    pub fn children(&self) -> &[Element] {
-        &self.children
+    /// Its children.
+    ///
+    /// # Errors
+    /// `MalformedXML` if it has a text.
+    pub fn children(&self) -> Result<&[Element], Error> {
+        if self.text.trim_matches(WHITE_SPACE).is_empty() { Ok(&self.children) } else { Err(malformed()) }
     }
 
-    /// The first child of this name.
-    pub fn find(&self, name: &str) -> Option<&Element> {
-        self.children.iter().find(|child| child.name == name)
+    /// The one child of this name, if it is there.
+    ///
+    /// # Errors
+    /// `MalformedXML` for two of them, or if it has a text.
+    pub fn find(&self, name: &str) -> Result<Option<&Element>, Error> {
+        let mut found = self.children()?.iter().filter(|child| child.name == name);
+        match (found.next(), found.next()) {
+            (_, Some(_)) => Err(malformed()),
+            (found, None) => Ok(found),
+        }
     }
 
-    /// The text of the first child of this name.
-    pub fn child(&self, name: &str) -> Option<&str> {
-        self.find(name).map(|child| child.text.as_str())
+    /// The text of the one child of this name, if it is there.
+    ///
+    /// # Errors
+    /// As [`Element::find`] and [`Element::text`].
+    pub fn child(&self, name: &str) -> Result<Option<&str>, Error> {
+        self.find(name)?.map(Element::text).transpose()
     }
+}
+
+/// White space in XML 1.0.
+const WHITE_SPACE: [char; 4] = [' ', '\t', '\r', '\n'];
+
+fn malformed() -> Error {
+    ErrorCode::MalformedXML.error()
 }
 
 fn parse(document: &[u8]) -> Option<Element> {
     let text = std::str::from_utf8(document).ok().filter(|text| text.chars().all(is_character))?;
-    let mut reader = Reader::from_str(text.trim_start_matches('\u{feff}'));
+    let mut reader = Reader::from_str(text.strip_prefix('\u{feff}').unwrap_or(text));
     reader.config_mut().expand_empty_elements = true;
+    reader.config_mut().check_comments = true;
     let mut open: Vec<Element> = Vec::new();
     let mut root = None;
-    let mut elements = 0;
+    let (mut events, mut elements) = (0, 0);
     loop {
-        match reader.read_event().ok()? {
+        let event = reader.read_event().ok()?;
+        events += 1;
+        match event {
             Event::Start(start) => {
                 elements += 1;
                 if root.is_some() || open.len() >= DEPTH_MAX || elements > ELEMENTS_MAX {
                     return None;
                 }
+                check_tag(&start)?;
                 let name = std::str::from_utf8(start.local_name().into_inner()).ok()?.to_owned();
                 open.push(Element { name, ..Element::default() });
             }
@@ -176,23 +208,66 @@ fn parse(document: &[u8]) -> Option<Element> {
                     None => root = Some(closed),
                 }
             }
-            Event::Text(text) => append(&mut open, &text.xml10_content().ok()?)?,
+            Event::Text(text) => {
+                let text = text.xml10_content().ok().filter(|text| !text.contains("]]>"))?;
+                append(&mut open, &text)?;
+            }
             Event::CData(text) => append(&mut open, &text.xml10_content().ok()?)?,
-            Event::GeneralRef(reference) => {
-                let resolved = match reference.resolve_char_ref().ok()? {
-                    Some(character) => character.to_string(),
-                    None => quick_xml::escape::resolve_xml_entity(&reference.decode().ok()?)?.to_owned(),
-                };
-                if !resolved.chars().all(is_character) {
+            Event::GeneralRef(reference) => append(&mut open, &resolved(&reference.decode().ok()?)?)?,
+            Event::Eof => return root.filter(|_| open.is_empty()),
+            Event::Decl(_) if events == 1 => {}
+            Event::PI(instruction) => {
+                let target =
+                    std::str::from_utf8(instruction.target()).ok().filter(|target| is_name(target))?;
+                if target.eq_ignore_ascii_case("xml") {
                     return None;
                 }
-                append(&mut open, &resolved)?;
             }
-            Event::Eof => return root.filter(|_| open.is_empty()),
-            Event::Decl(_) | Event::Comment(_) | Event::PI(_) => {}
-            Event::DocType(_) | Event::Empty(_) => return None,
+            Event::Comment(_) => {}
+            Event::Decl(_) | Event::DocType(_) | Event::Empty(_) => return None,
         }
     }
+}
+
+/// Checks the name and the attributes of an element, of which nothing is read.
+fn check_tag(start: &BytesStart<'_>) -> Option<()> {
+    is_name(std::str::from_utf8(start.name().into_inner()).ok()?).then_some(())?;
+    for (index, attribute) in start.attributes().enumerate() {
+        let attribute = attribute.ok().filter(|_| index < ATTRIBUTES_MAX)?;
+        is_name(std::str::from_utf8(attribute.key.into_inner()).ok()?).then_some(())?;
+        let value = std::str::from_utf8(&attribute.value).ok().filter(|value| !value.contains('<'))?;
+        let mut references = value.split('&').skip(1);
+        references.try_for_each(|text| resolved(text.split_once(';')?.0).map(drop))?;
+    }
+    Some(())
+}
+
+/// What a reference stands for, given what is between `&` and `;`: one of the five entities of XML, or a character by
+/// its number.
+fn resolved(reference: &str) -> Option<Cow<'static, str>> {
+    let Some(number) = reference.strip_prefix('#') else {
+        return quick_xml::escape::resolve_xml_entity(reference).map(Cow::Borrowed);
+    };
+    let (digits, radix) = number.strip_prefix('x').map_or((number, 10), |digits| (digits, 16));
+    // Rust takes a sign before a number.
+    let number = digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then_some(digits)?;
+    let character = char::from_u32(u32::from_str_radix(number, radix).ok()?).filter(|&c| is_character(c))?;
+    Some(Cow::Owned(character.to_string()))
+}
+
+/// Whether XML 1.0 has this name (`Name` in its grammar).
+fn is_name(text: &str) -> bool {
+    let starts = |c: char| {
+        matches!(c, ':' | '_' | 'A'..='Z' | 'a'..='z' | '\u{c0}'..='\u{d6}' | '\u{d8}'..='\u{f6}'
+            | '\u{f8}'..='\u{2ff}' | '\u{370}'..='\u{37d}' | '\u{37f}'..='\u{1fff}' | '\u{200c}' | '\u{200d}'
+            | '\u{2070}'..='\u{218f}' | '\u{2c00}'..='\u{2fef}' | '\u{3001}'..='\u{d7ff}'
+            | '\u{f900}'..='\u{fdcf}' | '\u{fdf0}'..='\u{fffd}' | '\u{10000}'..='\u{effff}')
+    };
+    let goes_on = |c: char| {
+        starts(c)
+            || matches!(c, '-' | '.' | '0'..='9' | '\u{b7}' | '\u{300}'..='\u{36f}' | '\u{203f}' | '\u{2040}')
+    };
+    text.starts_with(starts) && text.chars().all(goes_on)
 }
 
 /// Whether XML 1.0 has this character, plain or by reference (`Char` in its grammar).
@@ -204,7 +279,7 @@ fn is_character(c: char) -> bool {
 fn append(open: &mut [Element], text: &str) -> Option<()> {
     match open.last_mut() {
         Some(element) => element.text.push_str(text),
-        None => return text.trim().is_empty().then_some(()),
+        None => return text.trim_matches(WHITE_SPACE).is_empty().then_some(()),
     }
     Some(())
 }
@@ -227,8 +302,19 @@ mod tests {
     fn reads_what_clients_send() {
         let document = b"<?xml version=\"1.0\"?><Delete xmlns=\"urn:x\"><Object><Key>a &amp; &#98;<![CDATA[<c>]]></Key></Object><Quiet/></Delete>";
         let element = Element::parse(document, "Delete").expect("well-formed");
-        assert_eq!(element.children()[0].child("Key"), Some("a & b<c>"));
-        assert_eq!(element.child("Quiet"), Some(""));
+        let object = element.find("Object").expect("one").expect("it is there");
+        assert_eq!(object.child("Key"), Ok(Some("a & b<c>")));
+        assert_eq!(element.child("Quiet"), Ok(Some("")));
+        assert_eq!(element.child("Other"), Ok(None));
+    }
+
+    #[test]
+    fn an_element_is_a_text_or_children() {
+        let element = Element::parse(b"<a>t<b/></a>", "a").expect("well-formed");
+        assert!(element.children().is_err() && element.text().is_err() && element.find("b").is_err());
+        let element = Element::parse(b"<a><b/> <b/><c><d/></c></a>", "a").expect("well-formed");
+        assert!(element.find("b").is_err() && element.child("c").is_err());
+        assert_eq!(element.children().map(<[Element]>::len), Ok(3));
     }
 
     #[test]
@@ -247,6 +333,18 @@ mod tests {
             "<a>\u{10}</a>",
             "<a>&#x10;</a>",
             "<a b=\"\u{1}\"/>",
+            "<a b=\"&#x10;\"/>",
+            "<a b=\"&#+65;\"/>",
+            "<a b=\"<\"/>",
+            "<a b=\"1\" b=\"1\"/>",
+            "<a b/>",
+            "<a><1/></a>",
+            "<a><b\u{b7}/><\u{b7}b/></a>",
+            "<a>]]></a>",
+            "<a><!-- -- --></a>",
+            "<a/><?xml version=\"1.0\"?>",
+            "<a/><?XML?>",
+            "\u{a0}<a/>",
             entity,
             &deep,
             &wide,

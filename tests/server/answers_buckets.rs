@@ -6,6 +6,8 @@ use crate::settings::configured;
 use crate::sign::{Sign as _, Signer};
 use crate::wire::{Request, Response};
 
+const ALREADY: &str = "Your previous request to create the named bucket succeeded and you already own it.";
+
 fn create(name: &str, document: &str) -> Response {
     Request::new("PUT", name).body(document).sign().send()
 }
@@ -20,11 +22,13 @@ fn is_made(name: &str) -> bool {
     Request::new("HEAD", name).sign().send().status == 200
 }
 
-/// Recorded: test_different_location_constraint, test_create_bucket_with_invalid_location_constraint.
+/// Recorded: test_different_location_constraint, test_create_bucket_with_invalid_location_constraint,
+/// test_bucket_constraint_aws_global. Of the other regions, which a recording has of other endpoints only, decided: as
+/// S3's regional endpoints answer.
 #[test]
 fn locations_in_the_first_region() {
     let mut table = Table::default();
-    for region in ["us-east-1", "foo", "US-WEST-2"] {
+    for region in ["us-east-1", "aws-global", "foo", "US-WEST-2", "us-east-1a", "eu"] {
         let elements = [("LocationConstraint", region)];
         let message = "The specified location-constraint is not valid";
         let response = create("/located-never", &constraint(region));
@@ -47,7 +51,7 @@ fn locations_in_the_first_region() {
     }
 }
 
-/// The same recordings, in another region.
+/// The same recordings, in another region, and test_create_bucket_with_existing_name: no bucket is made again there.
 #[test]
 fn locations_in_another_region() {
     let mut table = Table::default();
@@ -62,9 +66,12 @@ fn locations_in_another_region() {
     let to = |method: &str, target: &str, body: &str| {
         Request::to(server.address, method, target).body(body).sign_with(&signer).send()
     };
-    for (document, named) in
-        [(String::new(), "unspecified"), (constraint("us-east-1"), "us-east-1"), (constraint("bar"), "bar")]
-    {
+    for (document, named) in [
+        (String::new(), "unspecified"),
+        (constraint("us-east-1"), "us-east-1"),
+        (constraint("bar"), "bar"),
+        (constraint("aws-global"), "aws-global"),
+    ] {
         let message = format!(
             "The {named} location constraint is incompatible for the region specific endpoint this request was sent to."
         );
@@ -77,6 +84,11 @@ fn locations_in_another_region() {
         table.check(&location, location.ends_with(&format!("\">{region}</LocationConstraint>")));
         let head = to("HEAD", name, "");
         table.check(name, head.header("x-amz-bucket-region") == Some("eu-west-1"));
+        let list = to("GET", &format!("/?prefix={}", &name[1..]), "");
+        table.check(&list.text(), list.elements("BucketRegion") == ["eu-west-1"]);
+        let elements = [("BucketName", &name[1..])];
+        let own = refusal(409, "BucketAlreadyOwnedByYou", ALREADY, &elements);
+        table.refused(&format!("{name} again"), &to("PUT", name, &constraint(region)), &own);
     }
 }
 
@@ -235,7 +247,7 @@ fn archived_classes_are_not_read() {
     assert_stored(&path, "cool");
 }
 
-/// Recorded: test_put_object_storage_class_outposts.
+/// Recorded of OUTPOSTS: test_put_object_storage_class_outposts; of the others inferred.
 #[test]
 fn classes_that_are_none_here() {
     let mut table = Table::default();
@@ -255,4 +267,115 @@ fn classes_that_are_none_here() {
         }
     }
     given(&unique("class"), "x");
+}
+
+/// Recorded: test_create_bucket_with_tags_us_east_1_idempotency. Decided of a key that is named twice: 400, where AWS was
+/// recorded with a 500 InternalError (test_create_bucket_with_tags_exc), which no client can want.
+#[test]
+fn documents_of_a_new_bucket() {
+    let mut table = Table::default();
+    let of = |inner: &str| format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
+    let tag = |key: &str| format!("<Tag><Key>{key}</Key><Value>v</Value></Tag>");
+    let (a, b) = (format!("<Tags>{}</Tags>", tag("a")), format!("<Tags>{}</Tags>", tag("b")));
+    create("/documented", &of(&a)).expect(200);
+    let elements = [("BucketName", "documented")];
+    let own = refusal(409, "BucketAlreadyOwnedByYou", ALREADY, &elements);
+    table.refused("other tags", &create("/documented", &of(&b)), &own);
+    table.refused("the same tags", &create("/documented", &of(&a)), &own);
+    let found = Request::new("GET", "/documented?tagging").sign().send();
+    table.check("its tags", found.elements("Key") == ["a"]);
+    let twice = of(&format!("<Tags>{}{}</Tags>", tag("a"), tag("a")));
+    let response = create("/documented-never", &twice);
+    let code = response.element("Code");
+    table.check(&response.text(), response.status == 400 && code.as_deref() == Some("InvalidTag"));
+    table.check("nothing was made", !is_made("/documented-never"));
+}
+
+/// Inferred: an element of a new bucket stands once, and holds what its schema has; what is dropped is not done.
+#[test]
+fn documents_that_make_no_bucket() {
+    let mut table = Table::default();
+    let tags = "<Tags><Tag><Key>a</Key><Value>v</Value></Tag></Tags>";
+    let place = "<LocationConstraint></LocationConstraint>";
+    for inner in [
+        format!("{tags}{tags}"),
+        format!("{place}{place}"),
+        "<Tags><Other/></Tags>".to_owned(),
+        "<tags/>".to_owned(),
+        "<LocationConstraint><Name>a</Name></LocationConstraint>".to_owned(),
+        "text".to_owned(),
+    ] {
+        let document = format!("<CreateBucketConfiguration>{inner}</CreateBucketConfiguration>");
+        let response = create("/malformed-never", &document);
+        table.refused(&inner, &response, &crate::check::MALFORMED_XML);
+        if is_made("/malformed-never") {
+            table.check(&format!("{inner}: it was made"), false);
+            Request::new("DELETE", "/malformed-never").sign().send().expect(204);
+        }
+    }
+}
+
+/// Recorded: test_bucket_ownership_controls_exc; that it holds of a query and of letters of another case is inferred.
+#[test]
+fn ownership_in_other_forms() {
+    let mut table = Table::default();
+    for value in ["RandomValue", "bucketownerenforced", "BucketOwnerEnforced,ObjectWriter"] {
+        let message = format!("Invalid x-amz-object-ownership header: {value}");
+        let elements = [("ArgumentName", "x-amz-object-ownership")];
+        let expected = refusal(400, "InvalidArgument", &message, &elements);
+        let put = Request::new("PUT", "/owned-otherwise").header("x-amz-object-ownership", value).body("");
+        table.refused(value, &put.sign().send(), &expected);
+        let put =
+            Request::new("PUT", "/owned-otherwise").add_query(&format!("x-amz-object-ownership={value}"));
+        table.refused(&format!("{value} in the query"), &put.presign().body("").send(), &expected);
+    }
+    table.check("nothing was made", !is_made("/owned-otherwise"));
+}
+
+/// Recorded: test_list_buckets_with_max_buckets, test_list_buckets_with_continuation_token,
+/// test_list_buckets_when_continuation_token_is_empty, test_list_buckets_by_prefix_with_case_sensitivity. That a token
+/// is checked is decided.
+#[test]
+fn pages_of_buckets() {
+    let mut table = Table::default();
+    for name in ["/paged-a", "/paged-b"] {
+        create(name, "").expect(200);
+    }
+    let list = |query: &str| Request::new("GET", &format!("/?{query}")).sign().send();
+    for query in
+        ["max-buckets=1", "continuation-token=&max-buckets=1", "max-buckets=1&bucket-region=us-east-1"]
+    {
+        let page = list(query);
+        let right = page.elements("Name").len() == 1
+            && page.elements("BucketRegion") == ["us-east-1"]
+            && page.element("ContinuationToken").is_some()
+            && page.element("Prefix").is_none();
+        table.check(&format!("{query}: {}", page.text()), right);
+    }
+    let none = list("prefix=PAGED-");
+    table.check("another case", none.status == 200 && none.elements("Name").is_empty());
+    table.check("the prefix is repeated", none.element("Prefix").as_deref() == Some("PAGED-"));
+    let first = list("prefix=paged-&max-buckets=1");
+    let token = first.element("ContinuationToken").unwrap_or_default();
+    let next = |token: &str| {
+        list(&format!("prefix=paged-&max-buckets=1&continuation-token={}", crate::sign::escape(token)))
+    };
+    let second = next(&token);
+    table.check("the next page", second.elements("Name") == ["paged-b"]);
+    table.check("the last page", second.element("ContinuationToken").is_none());
+    let message = "The continuation token provided is incorrect";
+    let elements = [("ArgumentName", "continuation-token")];
+    let expected = refusal(400, "InvalidArgument", message, &elements);
+    let longer = format!("{token}A");
+    for wrong in ["x", "paged-a", "%", &token[1..], &longer, &token.to_lowercase()] {
+        table.refused(&format!("the token {wrong}"), &next(wrong), &expected);
+    }
+    for limit in ["1", "10000", "2"] {
+        table.status(limit, &list(&format!("prefix=paged-&max-buckets={limit}")), 200);
+    }
+    for limit in ["-1", "2147483648", "1.5", "1x", "%201"] {
+        let response = list(&format!("max-buckets={limit}"));
+        table.status(limit, &response, 400);
+        table.check(limit, response.element("ArgumentName").is_some_and(|name| name.contains("ax")));
+    }
 }
