@@ -20,7 +20,7 @@ from flows import CELLS, FLOWS
 
 WORK = harness.TARGET / "work"
 CLIENTS = ["curl", "aws", "boto3", "ibm", "s3cmd", "minio", "rclone", "requests", "js", "samtools", "presigned"]
-LOG_LINES_SHOWN = 25
+LOG_LINES_SHOWN = 10
 CELL_SECONDS_MAX = 240
 FORK = multiprocessing.get_context("fork")
 #: What takes longest begins first.
@@ -147,10 +147,10 @@ def main():
     for (flow, client), (failure, _, _) in results.items():
         if failure:
             print(f"\n---- {client}, {flow} " + "-" * 60 + f"\n{failure}")
-    failed = sum(1 for failure, _, _ in results.values() if failure)
+    failed = [f"{flow} of {client}" for (flow, client), (failure, _, _) in results.items() if failure]
     checks = sum(checks for _, checks, _ in results.values())
     print(f"\n{checks} checks in {time.monotonic() - began:.0f} s")
-    print(f"{len(results) - failed} passed, {failed} failed", flush=True)
+    print(f"{len(results) - len(failed)} passed, {len(failed)} failed" + (f": {', '.join(failed)}" if failed else ""), flush=True)
     return 1 if failed else 0
 
 

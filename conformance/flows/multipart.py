@@ -1,9 +1,11 @@
 """Uploads in parts through presigned URLs, and connections that are cut."""
 
+import contextlib
 import datetime
 import io
 import signal
 import socket
+import stat
 import subprocess
 import time
 from urllib.parse import urlsplit
@@ -76,7 +78,13 @@ def part_urls_js(cell):
 
 def stored_bytes(cell):
     """What the store takes on disk."""
-    return sum(path.stat().st_blocks * 512 for path in (cell.folder / "store").rglob("*") if path.is_file())
+    taken = 0
+    for path in (cell.folder / "store").rglob("*"):
+        # The server may remove a file just now.
+        with contextlib.suppress(FileNotFoundError):
+            found = path.lstat()
+            taken += found.st_blocks * 512 if stat.S_ISREG(found.st_mode) else 0
+    return taken
 
 
 def nothing_left(cell, client, key, before):
