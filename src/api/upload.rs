@@ -56,7 +56,8 @@ pub(super) async fn receive(
         return writer.finish(proof).map_err(failed);
     }
     let writer = spawn_blocking(move || held.blob_writer()).await.map_err(panicked)?.map_err(failed)?;
-    let pumped = Pump::Idle(writer, check.digester).run(&mut source).await;
+    // Its state is large, and every request is moved about with room for what an upload keeps.
+    let pumped = Box::pin(Pump::Idle(writer, check.digester).run(&mut source)).await;
     let (writer, digester) = pumped.map_err(|failure| failure.into_s3(call))?;
     let proof = digester.finish(source.finish()?)?;
     spawn_blocking(move || writer.finish(proof)).await.map_err(panicked)?.map_err(failed)
