@@ -56,11 +56,11 @@ const SCOPE_TERMINAL: &str = "aws4_request";
 /// `InvalidArgument` for two at once, for an unknown scheme, and for a header that is no authorization at all.
 pub(super) fn mechanism(request: &Request) -> Result<Mechanism, Error> {
     let query = request.query();
-    let header = request.headers().get(http::header::AUTHORIZATION).map(|value| value.as_bytes());
+    let header = authorization(request);
     let v4 = V4_PARAMETERS.iter().any(|name| query.contains(name));
     let v2 = query.contains("Signature") || query.contains("AWSAccessKeyId");
     if usize::from(header.is_some()) + usize::from(v4) + usize::from(v2) > 1 {
-        let value = String::from_utf8_lossy(header.unwrap_or_default());
+        let value = header.unwrap_or_default();
         return Err(Error::invalid_argument(
             "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the Authorization header should be specified",
             "Authorization",
@@ -77,9 +77,8 @@ pub(super) fn mechanism(request: &Request) -> Result<Mechanism, Error> {
             (false, false) => Mechanism::Anonymous,
         });
     };
-    let header = String::from_utf8_lossy(header);
     let refuse = |message: &'static str| {
-        Error::invalid_argument(message, "Authorization", header.as_ref()).at("authorization header")
+        Error::invalid_argument(message, "Authorization", header.as_str()).at("authorization header")
     };
     match header.split_once(' ') {
         None => Err(refuse("Authorization header is invalid -- one and only one ' ' (space) required.")),
@@ -91,7 +90,7 @@ pub(super) fn mechanism(request: &Request) -> Result<Mechanism, Error> {
 }
 
 /// A V4 claim, by header or query.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct V4Claim {
     pub access_key: String,
     pub scope: Scope,
@@ -170,7 +169,7 @@ impl V4Claim {
                 .says(format!("{MALFORMED_HEADER}{message}"))
                 .at("authorization header")
         };
-        let header = authorization(request);
+        let header = authorization(request).unwrap_or_default();
         let rest = header.split_once(' ').map_or("", |(_, rest)| rest);
         let components: Vec<&str> = rest.split(',').map(str::trim).collect();
         if components.len() != 3 {
@@ -217,7 +216,7 @@ impl V4Claim {
 }
 
 /// A V2 claim, by header or query.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(super) struct V2Claim {
     pub access_key: String,
     /// Base64 as received. A raw `+` is a blank, as in any query, and so no base64.
@@ -263,7 +262,7 @@ impl V2Claim {
     /// # Errors
     /// `InvalidArgument` without a colon, `AccessDenied` without a usable date.
     pub(super) fn of_header(request: &Request) -> Result<Self, Error> {
-        let header = authorization(request);
+        let header = authorization(request).unwrap_or_default();
         let rest = header.split_once(' ').map_or("", |(_, rest)| rest.trim());
         let (access_key, signature) = rest.split_once(':').ok_or_else(|| {
             Error::invalid_argument(
@@ -303,9 +302,12 @@ pub(super) fn parse_v2_expires(text: &str) -> Result<Timestamp, Error> {
     Ok(Timestamp::from_unix_seconds(seconds))
 }
 
-fn authorization(request: &Request) -> String {
-    let value = request.headers().get(http::header::AUTHORIZATION);
-    value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).unwrap_or_default()
+/// The one value that all lines of the header make.
+fn authorization(request: &Request) -> Option<String> {
+    let mut lines = request.headers().get_all(http::header::AUTHORIZATION).iter();
+    let text = |line: &http::HeaderValue| String::from_utf8_lossy(line.as_bytes()).into_owned();
+    let first = lines.next().map(text)?;
+    Some(lines.fold(first, |all, next| all + "," + &text(next)))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -12,11 +12,13 @@ mod claim;
 mod credential;
 mod payload;
 mod post;
+mod reading;
 mod sign;
 mod v2;
 mod v4;
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 
 pub use canonical::CanonicalRequest;
@@ -112,19 +114,33 @@ impl Verified {
 }
 
 /// A request that was refused, and why.
-#[derive(Debug)]
 pub struct Refused {
     pub request: Request,
     pub error: Error,
 }
 
-/// What was computed on the way to a verdict. Holds no secret and no expected signature.
-#[derive(Clone, Debug, Default)]
+/// Says what was refused and the code: the elements of an error repeat what was signed.
+impl fmt::Debug for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut refused = f.debug_struct("Refused");
+        refused.field("request", &self.request).field("code", &self.error.code()).finish_non_exhaustive()
+    }
+}
+
+/// What was computed on the way to a verdict. Holds no expected signature, but whatever the client signed.
+#[derive(Clone, Default)]
 pub struct Trace {
     /// The canonical request, for V4.
     pub canonical_request: Option<CanonicalRequest>,
     /// The string to sign.
     pub string_to_sign: Option<String>,
+}
+
+/// Says nothing of the values: a session token may be among what was signed.
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trace").finish_non_exhaustive()
+    }
 }
 
 /// A verdict with the values that led to it.
@@ -170,6 +186,7 @@ fn judge(
         Mechanism::Anonymous => {
             let literal = request.header("x-amz-content-sha256");
             let payload = literal.map(|literal| Payload::of_anonymous(literal, request.operation()));
+            reading::check(request, mechanism)?;
             return Ok((Identity::Anonymous, mechanism, payload.transpose()?.unwrap_or(Payload::Unsigned)));
         }
         Mechanism::V4Header | Mechanism::V4Query => {
@@ -179,6 +196,7 @@ fn judge(
             v2::judge(request, mechanism, keyring, settings, now, trace)?
         }
     };
+    reading::check(request, mechanism)?;
     let identity = Identity::User { user: Arc::clone(key.user()), access_key: key.access_key().to_owned() };
     Ok((identity, mechanism, payload))
 }

@@ -2,9 +2,11 @@
 //! Nothing in it is believed yet.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use http::header::HOST;
-use http::{HeaderMap, HeaderValue, Method};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
 use super::error::{Error, ErrorCode};
 use super::operation::Operation;
@@ -18,7 +20,7 @@ pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 pub const QUERY_PARAMETERS_MAX: usize = 1000;
 
 /// A parsed request head.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     method: Method,
     host: String,
@@ -30,6 +32,18 @@ pub struct Request {
     operation: Operation,
 }
 
+/// Says what is addressed and how, and nothing of query and headers: signatures and tokens are among them.
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut request = f.debug_struct("Request");
+        request
+            .field("method", &self.method)
+            .field("target", &self.target)
+            .field("operation", &self.operation);
+        request.finish_non_exhaustive()
+    }
+}
+
 impl Request {
     /// Parses a head; `domains` are those whose subdomains are buckets.
     ///
@@ -37,7 +51,7 @@ impl Request {
     /// S3's errors for a target that is no URI, bucket or key, for a method the target does not answer to, and
     /// for a head beyond [`HEAD_BYTES_MAX`].
     pub fn parse(parts: http::request::Parts, domains: &Domains) -> Result<Self, Error> {
-        let http::request::Parts { method, uri, headers, .. } = parts;
+        let http::request::Parts { method, uri, headers, version, .. } = parts;
         let head_bytes = uri.path().len()
             + uri.query().map_or(0, str::len)
             + headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
@@ -46,13 +60,7 @@ impl Request {
                 .error()
                 .with("MaxSizeAllowed", HEAD_BYTES_MAX.to_string()));
         }
-        // The authority of an absolute target (and of HTTP/2) stands for the Host header: RFC 9112 3.2.2.
-        let host = match uri.authority() {
-            Some(authority) => authority.as_str().to_owned(),
-            None => {
-                headers.get(HOST).and_then(|host| host.to_str().ok()).map(str::to_owned).unwrap_or_default()
-            }
-        };
+        let host = host(&uri, &headers, version)?;
         let refuse = |error| match error {
             DecodeError::InvalidEscape => Error::bare("Invalid URI: isHexDigit"),
             DecodeError::InvalidText => ErrorCode::InvalidURI.error().with("URI", uri.path()),
@@ -137,5 +145,29 @@ impl Request {
     /// The declared length of the body: `Content-Length`, if it is a number.
     pub fn content_length(&self) -> Option<u64> {
         self.header("content-length").and_then(|text| text.trim().parse().ok())
+    }
+}
+
+/// The host of a request: that of its target, as HTTP/2 has it, or of the one header. RFC 9112 3.2, RFC 9113 8.3.1.
+///
+/// # Errors
+/// `BadRequest` for several that could be meant, for what is no text, and for none in HTTP/1.1.
+fn host(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<String, Error> {
+    let refuse = |message: &'static str| Err(ErrorCode::BadRequest.says(message).at("host"));
+    let mut lines = headers.get_all(HOST).iter();
+    let (line, more) = (lines.next().map(HeaderValue::to_str), lines.next());
+    let authority = uri.authority().map(Authority::as_str);
+    match (authority, line) {
+        _ if more.is_some() => refuse("The request has more than one Host header."),
+        (_, Some(Err(_))) => refuse("The Host header is not valid."),
+        (Some(authority), Some(Ok(line))) if version >= Version::HTTP_2 && authority != line => {
+            refuse("The Host header and the authority of the request differ.")
+        }
+        // In HTTP/1.1 an absolute target goes before the header.
+        (Some(authority), _) => Ok(authority.to_owned()),
+        (None, Some(Ok(line))) => Ok(line.to_owned()),
+        (None, None) if version == Version::HTTP_11 => refuse("The request has no Host header."),
+        // Health checks of load balancers still send HTTP/1.0 without one.
+        (None, None) => Ok(String::new()),
     }
 }

@@ -40,6 +40,7 @@ mod heads;
 mod lifecycle;
 mod multipart;
 mod objects;
+mod one_reading;
 mod query_parameters;
 mod query_payload;
 mod query_v4;

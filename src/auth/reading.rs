@@ -1,0 +1,95 @@
+//! One signed value has one reading: what could be signed as one thing and read as another is refused.
+//!
+//! A signature covers a text, and the server acts on what it reads. Where several requests have the same text,
+//! whoever holds one of them could send another.
+
+use super::claim::Mechanism;
+use super::v2;
+use crate::s3::error::Error;
+use crate::s3::request::Request;
+use crate::s3::uri::Query;
+
+/// S3 lets an unsigned header of this name pass beside a signed parameter.
+const CONTENT_SHA256: &str = "x-amz-content-sha256";
+const COPY_SOURCE: &str = "x-amz-copy-source";
+
+/// Refuses a request that can be read in more than one way. To be asked when the signature has been judged: a wrong
+/// one is the first thing that S3 tells of.
+///
+/// # Errors
+/// `InvalidArgument`, with the name in lower case.
+pub(super) fn check(request: &Request, mechanism: Mechanism) -> Result<(), Error> {
+    check_names(request)?;
+    if matches!(mechanism, Mechanism::V2Header | Mechanism::V2Query) {
+        check_v2(request.query())?;
+    }
+    check_copy_source(request)
+}
+
+/// An `x-amz-*` name may stand in the headers, on several lines that make one value, or in the query, in any case;
+/// in several places only with one value.
+fn check_names(request: &Request) -> Result<(), Error> {
+    let mut named: Vec<(&str, &str)> =
+        request.query().iter().filter(|(name, _)| is_amz(name) && !is(name, CONTENT_SHA256)).collect();
+    for (name, value) in &named {
+        // The name is one of a header if it can be one at all.
+        let mut lines = request.headers().get_all(*name).iter().map(|line| line.as_bytes().trim_ascii());
+        if let Some(first) = lines.next()
+            && lines.fold(first.to_vec(), |all, next| [&all, &b","[..], next].concat())
+                != value.trim().as_bytes()
+        {
+            return Err(ambiguous(name, value));
+        }
+    }
+    let lower = |name: &str| name.bytes().map(|byte| byte.to_ascii_lowercase()).collect::<Vec<_>>();
+    if named.len() > 1 {
+        named.sort_by_cached_key(|(name, _)| lower(name));
+    }
+    let doubled = named.windows(2).find_map(|pair| match pair {
+        [(one, value), (two, other)] if is(one, two) && value != other => Some((two, other)),
+        _ => None,
+    });
+    doubled.map_or(Ok(()), |(name, value)| Err(ambiguous(name, value)))
+}
+
+/// V2 signs what is decoded. A control character would be signed as a blank, and what stands behind an `&` in a value
+/// as a parameter of its own.
+fn check_v2(query: &Query) -> Result<(), Error> {
+    for (name, value) in query.iter() {
+        let has_control = is_amz(name) && (name.chars().chain(value.chars())).any(|c| c.is_ascii_control());
+        let swallows = || {
+            let behind =
+                value.split('&').skip(1).map(|piece| piece.split_once('=').map_or(piece, |(name, _)| name));
+            v2::is_signed(name) && behind.into_iter().any(v2::is_signed)
+        };
+        if has_control || swallows() {
+            return Err(ambiguous(name, value));
+        }
+    }
+    Ok(())
+}
+
+/// V4 signs a run of blanks as one: two keys would have one signature. An encoded blank is none.
+fn check_copy_source(request: &Request) -> Result<(), Error> {
+    let white = |byte: &u8| matches!(byte, b' ' | b'\t');
+    for line in request.headers().get_all(COPY_SOURCE) {
+        let line = line.as_bytes().trim_ascii();
+        if line.contains(&b'\t') || line.windows(2).any(|pair| pair.iter().all(white)) {
+            return Err(ambiguous(COPY_SOURCE, &String::from_utf8_lossy(line)));
+        }
+    }
+    Ok(())
+}
+
+fn ambiguous(name: &str, value: &str) -> Error {
+    let message = "The value of this argument can be read in more than one way";
+    Error::invalid_argument(message, name.to_ascii_lowercase(), value).at("one reading")
+}
+
+fn is_amz(name: &str) -> bool {
+    name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
+}
+
+fn is(name: &str, other: &str) -> bool {
+    name.eq_ignore_ascii_case(other)
+}
