@@ -5,6 +5,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::exchange::{Body, Reply};
 use super::id::{RequestId, host_id};
+use super::unsent::Unsent;
 use crate::clock::Timestamp;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::VersionId;
@@ -126,8 +127,8 @@ fn delete_marker(
         .at("delete marker")
 }
 
-/// The answer of a refusal.
-pub(super) fn reply(error: &Error, id: RequestId, method: &Method) -> Reply {
+/// The answer of a refusal; without its document if too much waits for the client already.
+pub(super) fn reply(error: &Error, id: RequestId, method: &Method, unsent: &Unsent) -> Reply {
     let mut reply = Reply::new(Body::empty());
     *reply.status_mut() = error.code().status();
     if let Some(reason) = error.bare_reason() {
@@ -148,16 +149,32 @@ pub(super) fn reply(error: &Error, id: RequestId, method: &Method) -> Reply {
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/xml"));
     if method != Method::HEAD {
-        *reply.body_mut() = Body::full(document(error, id));
+        let document = document(error, id);
+        if let Some(reserved) = unsent.reserve(document.len()) {
+            *reply.body_mut() = Body::reserved(document, reserved);
+        }
     }
     reply
 }
 
+/// Most bytes of an element, as it is written: all of them together make less than 32 KiB. A refusal repeats what a
+/// client sent, and may be asked for without any key.
+fn bytes_max(element: &str) -> usize {
+    match element {
+        "CanonicalRequest" => 6 * 1024,
+        "CanonicalRequestBytes" => 10 * 1024,
+        "StringToSign" => 3 * 1024,
+        "StringToSignBytes" => 6 * 1024,
+        _ => 2048,
+    }
+}
+
 fn document(error: &Error, id: RequestId) -> String {
     let mut writer = Writer::plain();
-    writer.open("Error").element("Code", error.code().name()).element("Message", error.message());
+    writer.open("Error").element("Code", error.code().name());
+    writer.element_within("Message", error.message(), bytes_max("Message"));
     for (element, value) in error.details() {
-        writer.element(element, value);
+        writer.element_within(element, value, bytes_max(element));
     }
     writer.element("RequestId", id).element("HostId", host_id()).close("Error");
     writer.finish()

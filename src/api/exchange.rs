@@ -1,6 +1,7 @@
 //! What all handlers share: the context they work in, the call they answer, the reply they give.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -19,6 +20,7 @@ use super::id::{RequestId, host_id};
 use super::journal::Entry;
 use super::measure::Requests;
 use super::rules::Lifecycles;
+use super::unsent::{Reserved, Unsent};
 use crate::auth::{self, Keyring, SecretKey, User};
 use crate::clock::{Clock, Timestamp};
 use crate::policy::{Permit, Policy};
@@ -30,6 +32,14 @@ use crate::store::{self, BlobReader, Bucket, ObjectName, Store, Versioning};
 
 /// An answer.
 pub type Reply = http::Response<Body>;
+
+/// Who sends requests: the other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    pub address: SocketAddr,
+    /// What waits for it.
+    pub unsent: Unsent,
+}
 
 /// How requests are answered.
 #[derive(Clone, Debug)]
@@ -203,6 +213,8 @@ pub struct Body {
 #[derive(Debug)]
 enum Source {
     Full(Bytes),
+    /// A refusal, with its room on the connection.
+    Reserved(Bytes, Reserved),
     Blobs(Box<Windows>),
 }
 
@@ -213,6 +225,11 @@ impl Body {
 
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         Self { source: Source::Full(bytes.into()), entry: None }
+    }
+
+    /// A refusal.
+    pub(super) fn reserved(document: String, reserved: Reserved) -> Self {
+        Self { source: Source::Reserved(document.into(), reserved), entry: None }
     }
 
     /// Lets the log wait for the end of this body.
@@ -339,6 +356,11 @@ impl HttpBody for Body {
         let polled = match &mut self.source {
             Source::Full(bytes) if bytes.is_empty() => None,
             Source::Full(bytes) => Some(Ok(std::mem::take(bytes))),
+            Source::Reserved(bytes, _) if bytes.is_empty() => None,
+            Source::Reserved(bytes, reserved) => {
+                reserved.handed_on(bytes.len());
+                Some(Ok(std::mem::take(bytes)))
+            }
             Source::Blobs(windows) => ready!(windows.poll(task)),
         };
         match (&polled, &mut self.entry) {
@@ -351,14 +373,14 @@ impl HttpBody for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
-            Source::Full(bytes) => bytes.is_empty(),
+            Source::Full(bytes) | Source::Reserved(bytes, _) => bytes.is_empty(),
             Source::Blobs(windows) => windows.left == 0,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(match &self.source {
-            Source::Full(bytes) => bytes.len() as u64,
+            Source::Full(bytes) | Source::Reserved(bytes, _) => bytes.len() as u64,
             Source::Blobs(windows) => windows.left,
         })
     }

@@ -15,9 +15,9 @@ mod multipart;
 mod object;
 mod rules;
 mod tagging;
+mod unsent;
 mod upload;
 
-use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,11 +27,12 @@ use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Method, Version};
 use hyper::body::Incoming;
 
-pub use exchange::{Body, Context, Reply, Settings, WINDOW_BYTES_MIN};
+pub use exchange::{Body, Context, Peer, Reply, Settings, WINDOW_BYTES_MIN};
 pub use id::RequestId;
 pub use lifecycle::apply_lifecycles;
 pub use measure::{Requests, metrics};
 pub use rules::Lifecycles;
+pub use unsent::Unsent;
 
 use crate::auth;
 use crate::s3::error::{Error, ErrorCode};
@@ -45,23 +46,35 @@ const DRAIN_BYTES_MAX: u64 = 1024 * 1024;
 /// Longest that such reading goes on.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
 
-/// Answers one request; never fails, and a panic in it ends this request only.
-pub async fn handle(context: Arc<Context>, request: http::Request<Incoming>, peer: SocketAddr) -> Reply {
+/// Answers one request; never fails, and a panic in it ends this request only. `refusal` is why it is refused before
+/// anything in it is looked at.
+pub async fn handle(
+    context: Arc<Context>,
+    request: http::Request<Incoming>,
+    peer: &Peer,
+    refusal: Option<Error>,
+) -> Reply {
     let id = RequestId::next();
     let method = request.method().clone();
     let version = request.version();
-    let mut entry = Entry::new(Arc::clone(&context.requests), id, peer, &request);
+    let mut entry = Entry::new(Arc::clone(&context.requests), id, peer.address, &request);
     let (parts, body) = request.into_parts();
     let waits = parts.headers.get(EXPECT).is_some_and(is_continue);
     let mut intake = Intake::new(body);
-    let outcome = AssertUnwindSafe(answer(&context, parts, &mut intake, &mut entry)).catch_unwind().await;
-    let result = outcome.unwrap_or_else(|_| Err(ErrorCode::InternalError.error().at("panic")));
+    let result = match refusal {
+        Some(error) => Err(error),
+        None => {
+            let outcome =
+                AssertUnwindSafe(answer(&context, parts, &mut intake, &mut entry)).catch_unwind().await;
+            outcome.unwrap_or_else(|_| Err(ErrorCode::InternalError.error().at("panic")))
+        }
+    };
     let refused = result.is_err();
     let mut reply = match result {
         Ok(reply) => reply,
         Err(error) => {
             entry.refused(&error);
-            error::reply(&error, id, &method)
+            error::reply(&error, id, &method, &peer.unsent)
         }
     };
     entry.answered(reply.status(), intake.bytes);

@@ -47,6 +47,9 @@ pub(super) struct Arguments {
     /// Longest lifetime of a URL, like 30d or 12h [default: 7d for V4, none for V2]
     #[arg(long, value_name = "DURATION", env = "PRESIGNED_EXPIRES_MAX")]
     expires_max: Option<String>,
+    /// Most connections of one address [default: a quarter of all, for an address that is not private]
+    #[arg(long, value_name = "N", env = "PRESIGNED_CONNECTIONS_PER_ADDRESS")]
+    connections_per_address: Option<usize>,
     /// The same settings and several users, as TOML; flags win
     #[arg(long, value_name = "FILE.toml", env = "PRESIGNED_CONFIG")]
     config: Option<PathBuf>,
@@ -96,6 +99,7 @@ impl Arguments {
             log_format: self.log_format,
             inline_bytes_max: None,
             lifecycle_interval: None,
+            connections_per_address_max: self.connections_per_address,
             window_max: None,
             metrics_token: self.metrics_token,
             quotas: BTreeMap::new(),
@@ -121,7 +125,11 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     if listen.is_empty() {
         listen.push(LISTEN_DEFAULT.to_owned());
     }
-    let settings = server::Settings { listen, tls: config.tls()? };
+    let settings = server::Settings {
+        listen,
+        tls: config.tls()?,
+        connections_per_address_max: config.connections_per_address_max,
+    };
     if let Some(path) = &config.ready_file {
         // What an earlier start wrote is not true of this one.
         let _ = std::fs::remove_file(path);

@@ -50,6 +50,8 @@ pub struct Config {
     pub log_format: Option<LogFormat>,
     /// Bodies up to this many bytes are kept in the index.
     pub inline_bytes_max: Option<u64>,
+    /// Most connections of one address.
+    pub connections_per_address_max: Option<usize>,
     /// Largest window of a download, like `8MiB`.
     pub window_max: Option<String>,
     /// What who asks for the metrics must know; without one there are none.
@@ -150,6 +152,9 @@ impl Config {
             ready_file: self.ready_file.or(other.ready_file),
             log_format: self.log_format.or(other.log_format),
             inline_bytes_max: self.inline_bytes_max.or(other.inline_bytes_max),
+            connections_per_address_max: self
+                .connections_per_address_max
+                .or(other.connections_per_address_max),
             window_max: self.window_max.or(other.window_max),
             metrics_token: self.metrics_token.or(other.metrics_token),
             lifecycle_interval: self.lifecycle_interval.or(other.lifecycle_interval),

@@ -88,6 +88,7 @@ error_codes! {
     RequestTimeTooSkewed 403 "The difference between the request time and the current time is too large.";
     RequestTimeout 400 "Your socket connection to the server was not read from or written to within the timeout period. Idle connections will be closed.";
     SignatureDoesNotMatch 403 "The request signature we calculated does not match the signature you provided. Check your key and signing method.";
+    SlowDown 503 "Please reduce your request rate.";
     XAmzContentSHA256Mismatch 400 "The provided 'x-amz-content-sha256' header does not match what was computed.";
 }
 

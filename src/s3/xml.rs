@@ -64,6 +64,25 @@ impl Writer {
         self.close(name)
     }
 
+    /// An element whose text takes up so many bytes at most, as it is written; what was cut says so, and how long it was.
+    pub fn element_within(&mut self, name: &str, text: &str, bytes_max: usize) -> &mut Self {
+        let mut left = bytes_max;
+        let cut = text.char_indices().find(|(_, c)| match left.checked_sub(written_length(*c)) {
+            Some(rest) => {
+                left = rest;
+                false
+            }
+            None => true,
+        });
+        match cut {
+            None => self.element(name, text),
+            Some((at, _)) => {
+                let kept = text.get(..at).unwrap_or_default();
+                self.element(name, format_args!("{kept}... (cut: {} bytes in all)", text.len()))
+            }
+        }
+    }
+
     /// Text of the element that is open.
     pub fn text(&mut self, text: impl Display) -> &mut Self {
         let _ = write!(Escaping(&mut self.0), "{text}");
@@ -81,6 +100,14 @@ impl Writer {
     /// The document.
     pub fn finish(self) -> String {
         self.0
+    }
+}
+
+/// How many bytes a character of a text takes up, at most, when it is written.
+fn written_length(c: char) -> usize {
+    match c {
+        '&' | '<' | '>' | '"' | '\u{7f}' | ..' ' => "&quot;".len(),
+        c => c.len_utf8(),
     }
 }
 
@@ -296,6 +323,18 @@ mod tests {
             writer.finish(),
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<A xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><B>&lt;&amp;&gt;&quot;&#x1;&#xd;</B><D>1</D></A>"
         );
+    }
+
+    #[test]
+    fn what_is_cut_says_so() {
+        let within = |text: &str, bytes_max| {
+            let mut writer = Writer(String::new());
+            writer.element_within("A", text, bytes_max);
+            writer.finish()
+        };
+        assert_eq!(within("abc", 3), "<A>abc</A>");
+        assert_eq!(within("\"\"\u{e9}", 13), "<A>&quot;&quot;... (cut: 4 bytes in all)</A>");
+        assert!(within(&"\"".repeat(1000), 600).len() < 700);
     }
 
     #[test]

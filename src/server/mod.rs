@@ -1,6 +1,8 @@
 //! Sockets, TLS and hyper: one accept loop, its limits and its end.
 
+mod activity;
 mod direct;
+mod slots;
 mod spelling;
 mod stall;
 mod tls;
@@ -16,26 +18,30 @@ use std::time::Duration;
 use http::Version;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use activity::{Activity, Sending, Streams};
 use direct::Direct;
+use slots::{Admitted, Slot, Slots};
 use spelling::Spelling;
 use stall::Stalling;
 
 use crate::admin;
-use crate::api::{self, Context, Reply};
+use crate::api::{self, Context, Peer, Reply};
+use crate::s3::error::ErrorCode;
 
 /// Most connections at once; more wait in the backlog.
 pub const CONNECTIONS_MAX: usize = 16_384;
 /// Longest time from the first byte of a head to its last, and from one request to the next.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(60);
-/// Longest time in which no byte moves on a connection, either way.
+/// What HTTP/1 keeps of a head that has not ended, and reads of a body at once.
+const BUFFER_BYTES_MAX: usize = 64 * 1024;
+/// Longest time in which no byte moves on a connection, either way, and in which a client takes nothing of an answer.
 const STALL_TIME_MAX: Duration = Duration::from_secs(120);
 /// File descriptors that are not for connections and their files: the store's, the log's, the runtime's.
 const FILES_RESERVED: u64 = 64;
@@ -59,6 +65,8 @@ pub struct Settings {
     /// `host:port` each.
     pub listen: Vec<String>,
     pub tls: Option<TlsFiles>,
+    /// Most connections of one address; if nothing is said, a quarter of all for an address that is not private.
+    pub connections_per_address_max: Option<usize>,
 }
 
 /// Certificate chain and private key, both PEM.
@@ -90,6 +98,7 @@ impl std::error::Error for Error {}
 pub struct Server {
     listeners: Vec<TcpListener>,
     tls: Option<TlsAcceptor>,
+    connections_per_address_max: Option<usize>,
 }
 
 impl Server {
@@ -104,7 +113,8 @@ impl Server {
             let listener = TcpListener::bind(address).await;
             listeners.push(listener.map_err(|error| Error::Listen(address.clone(), error))?);
         }
-        Ok(Self { listeners, tls })
+        let connections_per_address_max = settings.connections_per_address_max;
+        Ok(Self { listeners, tls, connections_per_address_max })
     }
 
     /// The addresses in the form of URLs that a client on this machine can use, ports filled in: one that stands for all
@@ -119,7 +129,7 @@ impl Server {
     pub async fn serve(self, context: Arc<Context>, stop: impl Future<Output = ()>) {
         let urls = self.urls();
         let graceful = Arc::new(GracefulShutdown::new());
-        let slots = Arc::new(Semaphore::new(connections_max()));
+        let slots = Slots::new(connections_max(), self.connections_per_address_max);
         let spelling = Arc::new(Spelling::learn().await);
         let mut loops = tokio::task::JoinSet::new();
         for listener in self.listeners {
@@ -127,7 +137,7 @@ impl Server {
                 context: Arc::clone(&context),
                 tls: self.tls.clone(),
                 graceful: Arc::clone(&graceful),
-                slots: Arc::clone(&slots),
+                slots: slots.clone(),
                 spelling: spelling.clone(),
             };
             loops.spawn(connections.accept(listener));
@@ -172,7 +182,7 @@ struct Connections {
     context: Arc<Context>,
     tls: Option<TlsAcceptor>,
     graceful: Arc<GracefulShutdown>,
-    slots: Arc<Semaphore>,
+    slots: Slots,
     spelling: Arc<Spelling>,
 }
 
@@ -181,9 +191,7 @@ impl Connections {
     async fn accept(self, listener: TcpListener) {
         let mut failing = false;
         loop {
-            let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else {
-                return;
-            };
+            let slot = self.slots.next().await;
             let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => {
                     failing = false;
@@ -198,9 +206,17 @@ impl Connections {
                     continue;
                 }
             };
+            let Some(admitted) = self.slots.admit(peer.ip()) else {
+                tracing::debug!(%peer, "an address has too many connections");
+                continue;
+            };
             // Answers are written whole; waiting to fill packets only costs time.
             let _ = stream.set_nodelay(true);
-            let served = (Arc::clone(&self.context), Arc::clone(&self.spelling));
+            let served = Served {
+                context: Arc::clone(&self.context),
+                spelling: Arc::clone(&self.spelling),
+                place: Arc::new(Place { slot: tokio::sync::Mutex::new(slot), _admitted: admitted }),
+            };
             let watcher = self.graceful.watcher();
             let tls = self.tls.clone();
             tokio::spawn(async move {
@@ -208,14 +224,26 @@ impl Connections {
                     None => connection(Direct(stream), peer, served, watcher).await,
                     Some(tls) => encrypted(tls, stream, peer, served, watcher).await,
                 }
-                drop(slot);
             });
         }
     }
 }
 
-/// What requests are answered with, and how the names of headers are spelled.
-type Served = (Arc<Context>, Arc<Spelling>);
+/// What the requests of a connection are answered with.
+#[derive(Clone)]
+struct Served {
+    context: Arc<Context>,
+    /// How the names of headers are spelled.
+    spelling: Arc<Spelling>,
+    place: Arc<Place>,
+}
+
+/// What a connection takes up until it ends.
+struct Place {
+    slot: tokio::sync::Mutex<Slot>,
+    _admitted: Admitted,
+}
+
 type Watcher = hyper_util::server::graceful::Watcher;
 
 async fn encrypted(tls: TlsAcceptor, stream: TcpStream, peer: SocketAddr, served: Served, watcher: Watcher) {
@@ -232,8 +260,14 @@ async fn connection(
     served: Served,
     watcher: Watcher,
 ) {
-    let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME_MAX).half_close(true);
+    let activity = Activity::new();
+    let mut builder = Builder::new(Streams { stall_max: STALL_TIME_MAX });
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIME_MAX)
+        .max_buf_size(BUFFER_BYTES_MAX)
+        .half_close(true);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -241,33 +275,44 @@ async fn connection(
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(HEADER_LIST_BYTES_MAX);
+    // Whoever holds a spare slot has what it is there for soon, or is gone.
+    let is_spare = served.place.slot.lock().await.is_spare();
+    let idle_max = if is_spare { slots::SPARE_WAIT } else { HEAD_TIME_MAX };
+    let client = Peer { address: peer, unsent: activity.unsent().clone() };
+    let (spelling, requests) = (Arc::clone(&served.spelling), Arc::clone(&activity));
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let (context, spelling) = served.clone();
+        let (served, client, under_way) = (served.clone(), client.clone(), requests.begin());
+        let spelling = Arc::clone(&spelling);
         async move {
             let has_case = request.version() < Version::HTTP_2;
-            let mut reply = dispatch(context, request, peer).await;
+            let mut reply = dispatch(&served, request, &client).await;
             if has_case {
                 spelling.apply(&mut reply);
             }
-            Ok::<Reply, Infallible>(reply)
+            Ok::<_, Infallible>(reply.map(|body| Sending::new(body, under_way)))
         }
     });
-    let served = watcher
-        .watch(builder.serve_connection(TokioIo::new(Stalling::new(stream, STALL_TIME_MAX)), service))
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%peer, error, "connection ended");
+    let stream = Stalling::new(stream, STALL_TIME_MAX, Arc::clone(&activity));
+    let served = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        served = served => if let Err(error) = served {
+            tracing::debug!(%peer, error, "connection ended");
+        },
+        () = activity.idle(idle_max) => tracing::debug!(%peer, "connection was idle"),
     }
 }
 
-async fn dispatch(context: Arc<Context>, request: http::Request<Incoming>, peer: SocketAddr) -> Reply {
+async fn dispatch(served: &Served, request: http::Request<Incoming>, peer: &Peer) -> Reply {
+    let context = &served.context;
     if request.uri().path().starts_with(admin::PREFIX) {
         let header = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
         let host = request.uri().authority().map(http::uri::Authority::as_str).or(header).unwrap_or_default();
         // In a bucket of its own host name the path is a key like any other.
         if !context.domains.names_bucket(host) {
-            return admin::handle(&context, request.method(), request.uri().path(), request.headers()).await;
+            return admin::handle(context, request.method(), request.uri().path(), request.headers()).await;
         }
     }
-    api::handle(context, request, peer).await
+    let has_slot = served.place.slot.lock().await.become_usual().await;
+    let refusal = if has_slot { None } else { Some(ErrorCode::SlowDown.error().at("connections")) };
+    api::handle(Arc::clone(context), request, peer, refusal).await
 }

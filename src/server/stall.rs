@@ -2,11 +2,14 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::activity::Activity;
 
 /// A stream that fails with `TimedOut` when no byte has moved for a while, either way.
 pub(super) struct Stalling<S> {
@@ -16,12 +19,22 @@ pub(super) struct Stalling<S> {
     moved: Instant,
     /// Checks on `moved` when it ends, and is then set anew: a timer for each byte would cost more than the byte.
     timer: Pin<Box<Sleep>>,
+    /// Is told what was written.
+    activity: Arc<Activity>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Stalling<S> {
-    pub(super) fn new(stream: S, limit: Duration) -> Self {
+    pub(super) fn new(stream: S, limit: Duration, activity: Arc<Activity>) -> Self {
         let moved = Instant::now();
-        Self { stream, limit, moved, timer: Box::pin(sleep_until(moved + limit)) }
+        Self { stream, limit, moved, timer: Box::pin(sleep_until(moved + limit)), activity }
+    }
+
+    /// Notes what was written.
+    fn wrote(&mut self, task: &mut Context<'_>, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(Ok(bytes)) = polled {
+            self.activity.written(bytes);
+        }
+        self.watch(task, polled)
     }
 
     /// Notes progress, or fails if there has been none for too long.
@@ -55,7 +68,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stalling<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
     fn poll_write(mut self: Pin<&mut Self>, task: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(task, data);
-        self.watch(task, polled)
+        self.wrote(task, polled)
     }
 
     fn poll_write_vectored(
@@ -64,7 +77,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(task, data);
-        self.watch(task, polled)
+        self.wrote(task, polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -90,7 +103,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn progress_keeps_it_and_standing_still_ends_it() {
         let (near, mut far) = duplex(16);
-        let mut near = Stalling::new(near, Duration::from_secs(10));
+        let mut near = Stalling::new(near, Duration::from_secs(10), Activity::new());
         let writer = tokio::spawn(async move {
             for _ in 0..5 {
                 tokio::time::sleep(Duration::from_secs(8)).await;

@@ -47,12 +47,25 @@ pub fn folder(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("server").join(run)
 }
 
+/// The same, with so many files that it may have open.
+pub fn start_with_files(name: &str, files_max: u32, arguments: &[&str]) -> Server {
+    let base = folder(name);
+    let _ = fs::remove_dir_all(&base);
+    fs::create_dir_all(&base).expect("a directory");
+    start_limited(&base, name, &files_max.to_string(), arguments)
+}
+
 /// The same in a folder that may hold a store.
 pub fn start_in(base: &Path, name: &str, arguments: &[&str]) -> Server {
+    start_limited(base, name, "", arguments)
+}
+
+fn start_limited(base: &Path, name: &str, files_max: &str, arguments: &[&str]) -> Server {
     let ready = base.join("ready");
     let script = r#"
         trap '' INT
         base=$1 log=$2; shift 2
+        [ -z "$OPEN_FILES_MAX" ] || ulimit -n "$OPEN_FILES_MAX"
         "$@" </dev/null >"$log" 2>&1 &
         server=$!
         cat >/dev/null
@@ -60,6 +73,7 @@ pub fn start_in(base: &Path, name: &str, arguments: &[&str]) -> Server {
     let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("server-{name}.log"));
     let watch = Command::new("sh")
         .args(["-c", script, "sh"])
+        .env("OPEN_FILES_MAX", files_max)
         .args([base, &log])
         .args([env!("CARGO_BIN_EXE_presigned"), "serve"])
         .arg(base.join("data"))

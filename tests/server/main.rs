@@ -31,6 +31,7 @@ mod answers_repeats;
 mod attributes;
 mod chunked;
 mod chunked_faults;
+mod connections;
 mod digests;
 mod documents;
 mod endurance;

@@ -1,0 +1,224 @@
+//! Who holds a connection holds a slot: what clients without any key can do with them. The evidence is what an attacker
+//! did.
+
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use crate::check::Table;
+use crate::harness::{ACCESS_KEY, SECRET_KEY, Server, server, start_with_files};
+use crate::sign::Sign as _;
+use crate::wire::Request;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+fn settings(window: u32) -> Vec<u8> {
+    frame(4, 0, 0, &[&[0, 4], &window.to_be_bytes()[..]].concat())
+}
+
+fn ping() -> Vec<u8> {
+    frame(6, 0, 0, &[0; 8])
+}
+
+/// The head of a GET, without Huffman and without the dynamic table.
+fn get(stream: u32, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
+    let text = |text: &str| -> Vec<u8> {
+        let length = text.len();
+        match length {
+            0..127 => [&[length as u8], text.as_bytes()].concat(),
+            _ => {
+                let mut rest = length - 127;
+                let mut out = vec![127];
+                while rest >= 128 {
+                    out.push((rest % 128) as u8 | 128);
+                    rest /= 128;
+                }
+                out.push(rest as u8);
+                [out.as_slice(), text.as_bytes()].concat()
+            }
+        }
+    };
+    // :method GET, :scheme http from the static table; path and authority literal.
+    let mut block = vec![0x82, 0x86, 0x04];
+    block.extend(text(path));
+    block.push(0x01);
+    block.extend(text("localhost"));
+    for (name, value) in headers {
+        block.push(0);
+        block.extend(text(name));
+        block.extend(text(value));
+    }
+    frame(1, 5, stream, &block)
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).expect("a connection");
+    stream.set_nodelay(true).expect("set");
+    stream
+}
+
+/// How long the server keeps a connection on which this is sent each second; at most 100 s.
+fn kept(first: &[u8], each_second: &[u8]) -> Duration {
+    let mut stream = connect(server().address);
+    stream.set_read_timeout(Some(Duration::from_millis(1000))).expect("set");
+    let began = Instant::now();
+    stream.write_all(first).expect("sent");
+    let mut buffer = [0; 64 * 1024];
+    while began.elapsed() < Duration::from_secs(100) {
+        match stream.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(_) => std::thread::sleep(Duration::from_millis(200)),
+            Err(error)
+                if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {}
+            Err(_) => break,
+        }
+        if stream.write_all(each_second).is_err() {
+            break;
+        }
+    }
+    began.elapsed()
+}
+
+/// Without a request a connection ends after a minute, whatever else it sends; so it does when answers wait that nobody
+/// takes.
+#[test]
+fn a_connection_without_requests_ends() {
+    let health = get(1, "/_presigned/health", &[]);
+    let begun = [PREFACE, &settings(65_535)].concat();
+    let cases: [(&str, Vec<u8>, Vec<u8>); 5] = [
+        ("nothing", Vec::new(), Vec::new()),
+        ("a preface and nothing", begun.clone(), Vec::new()),
+        ("a preface and PINGs", begun.clone(), ping()),
+        ("a request, then PINGs", [begun.as_slice(), &health].concat(), ping()),
+        ("half a head", b"GET / HTTP/1.1\r\nHost: a\r\n".to_vec(), Vec::new()),
+    ];
+    let times: Vec<_> = std::thread::scope(|scope| {
+        let threads: Vec<_> =
+            cases.iter().map(|(what, first, each)| (what, scope.spawn(|| kept(first, each)))).collect();
+        threads.into_iter().map(|(what, thread)| (what, thread.join().expect("a time"))).collect()
+    });
+    let mut table = Table::default();
+    for (what, time) in times {
+        table.check(&format!("{what}: {time:?}"), (58..66).contains(&time.as_secs()));
+    }
+}
+
+/// 17 MB of refusals a connection were held for who does not read them: now it is one.
+#[test]
+fn refusals_that_nobody_reads() {
+    let server = start_with_files("unread", 1024, &["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY]);
+    let quotes = "\"".repeat(14_000);
+    let before = resident(&server);
+    let mut held = Vec::new();
+    for _ in 0..8 {
+        let mut stream = connect(server.address);
+        stream.write_all(&[PREFACE, &settings(0)].concat()).expect("sent");
+        for number in 0..120 {
+            let request = get(number * 2 + 1, "/bucket/key", &[("authorization", &quotes)]);
+            if stream.write_all(&request).is_err() {
+                break;
+            }
+        }
+        held.push(stream);
+    }
+    std::thread::sleep(Duration::from_secs(2));
+    let grown = resident(&server).saturating_sub(before) / held.len() as u64;
+    assert!(grown < 4 * 1024 * 1024, "{grown} bytes a connection");
+    Request::to(server.address, "GET", "/_presigned/health").send().expect(200);
+}
+
+/// The resident memory of a server, in bytes, found by its port.
+fn resident(server: &Server) -> u64 {
+    let port = format!(":{:04X} ", server.address.port());
+    let sockets = std::fs::read_to_string("/proc/net/tcp").expect("the sockets");
+    let line =
+        sockets.lines().find(|line| line.contains(&port) && line.contains(" 0A ")).expect("its socket");
+    let inode = format!("socket:[{}]", line.split_whitespace().nth(9).expect("an inode"));
+    for process in std::fs::read_dir("/proc").expect("the processes").flatten() {
+        let files = std::fs::read_dir(process.path().join("fd"));
+        let owns = |file: std::fs::DirEntry| {
+            std::fs::read_link(file.path()).is_ok_and(|target| target.to_string_lossy() == inode)
+        };
+        if files.is_ok_and(|mut files| files.any(|file| file.is_ok_and(owns))) {
+            let status = std::fs::read_to_string(process.path().join("status")).expect("its status");
+            let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
+            return line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number")
+                * 1024;
+        }
+    }
+    panic!("no process has the socket");
+}
+
+/// A refusal repeats what was sent, up to a point.
+#[test]
+fn refusals_are_short() {
+    let mut table = Table::default();
+    let long = "x".repeat(9_000);
+    let quotes = "\"".repeat(9_000);
+    let url = Request::new("GET", &format!("/bucket1/k?a={long}&b={}", "%22".repeat(3_000))).presign();
+    let requests = [
+        ("a wrong signature", url.clone().edit("X-Amz-Signature=", "X-Amz-Signature=0")),
+        ("a long signature", url.edit("X-Amz-Signature=", &format!("X-Amz-Signature={long}"))),
+        ("an odd authorization", Request::new("GET", "/bucket1/k").header("Authorization", &quotes)),
+        ("a key that is none", Request::new("GET", "/bucket1/k").presign().edit("AKIDEXAMPLE", &long)),
+        ("V2", Request::new("GET", "/bucket1/k").presign_v2("GET", 600).header("x-amz-meta-a", &quotes)),
+    ];
+    for (what, request) in requests {
+        let response = request.send();
+        let length = response.body.len();
+        table.check(
+            &format!("{what}: {} {length}", response.status),
+            response.status >= 400 && length <= 32 * 1024,
+        );
+        table.check(&format!("{what} says that it was cut"), response.text().contains(" bytes in all)"));
+        table.check(&format!("{what} is XML"), response.error_elements().is_ok());
+    }
+}
+
+/// Every slot is held, and the health check answers; who comes with another request is told to come later.
+#[test]
+fn health_while_all_slots_are_held() {
+    let arguments = ["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY, "--bucket", "bucket"];
+    // (128 - 64) / 2
+    let server = start_with_files("slots", 128, &arguments);
+    let mut held: Vec<TcpStream> = (0..32).map(|_| connect(server.address)).collect();
+    for stream in &mut held {
+        stream.write_all(b"GET / HTTP/1.1\r\n").expect("sent");
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    for _ in 0..20 {
+        let began = Instant::now();
+        Request::to(server.address, "GET", "/_presigned/health").send().expect(200);
+        assert!(began.elapsed() < Duration::from_millis(100), "{:?}", began.elapsed());
+    }
+    let later = Request::to(server.address, "GET", "/bucket").sign().send();
+    assert_eq!((later.status, later.element("Code").as_deref()), (503, Some("SlowDown")));
+    drop(held);
+    std::thread::sleep(Duration::from_millis(100));
+    Request::to(server.address, "GET", "/bucket").sign().send().expect(200);
+}
+
+/// 400 KB of a head that does not end were kept.
+#[test]
+fn heads_that_do_not_end() {
+    let server = start_with_files("heads", 1024, &["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY]);
+    let before = resident(&server);
+    let head = [b"GET / HTTP/1.1\r\nHost: a\r\nx: ", vec![b'x'; 400_000].as_slice()].concat();
+    let held: Vec<TcpStream> = (0..100)
+        .map(|_| {
+            let mut stream = connect(server.address);
+            stream.set_write_timeout(Some(Duration::from_millis(200))).expect("set");
+            // It may be refused before all is sent.
+            let _ = stream.write_all(&head);
+            stream
+        })
+        .collect();
+    let grown = resident(&server).saturating_sub(before) / held.len() as u64;
+    assert!(grown <= 80 * 1024, "{grown} bytes a connection");
+}
