@@ -95,6 +95,8 @@ pub mod config;
 pub mod metrics;
 #[cfg(feature = "server")]
 pub mod policy;
+#[cfg(feature = "server")]
+mod private;
 pub mod s3;
 #[cfg(feature = "server")]
 pub mod server;

@@ -1,12 +1,11 @@
 //! The key pair a store is given when nobody named one: made once, kept beside the data, readable by its owner.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
 use crate::config::{Config, KeyPair, User};
+use crate::private;
 
 /// The key pair as flags.
 #[derive(Debug, clap::Args)]
@@ -53,9 +52,11 @@ pub(super) fn path(directory: &Path) -> PathBuf {
 /// # Errors
 /// That the file cannot be read.
 pub(super) fn kept(directory: &Path) -> Result<Option<Vec<User>>, Failure> {
-    match path(directory).try_exists()? {
-        true => Ok(Some(Config::read(&path(directory))?.users)),
-        false => Ok(None),
+    match std::fs::metadata(path(directory)).map_err(|error| error.kind()) {
+        Ok(_) => Ok(Some(Config::read(&path(directory))?.users)),
+        // What the directory is instead is for the store to say.
+        Err(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(kind) => Err(io::Error::from(kind).into()),
     }
 }
 
@@ -68,11 +69,7 @@ pub(super) fn make(directory: &Path) -> Result<User, Failure> {
         KeyPair { access_key: format!("PS{}", random_text(18, true)?), secret_key: random_text(40, false)? };
     let user = User { id: "main".to_owned(), display_name: Some("Main".to_owned()), keys: vec![key] };
     let text = toml::to_string(&std::collections::BTreeMap::from([("users", [&user])]))?;
-    let new = directory.join(format!("{FILE}.new"));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(new, path(directory))?;
+    private::replace(&path(directory), text.as_bytes())?;
     Ok(user)
 }
 

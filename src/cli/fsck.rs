@@ -18,9 +18,6 @@ pub(super) struct Arguments {
 /// Prints what was found; fails if something is left that is not as it should be.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let directory = arguments.dir.clone();
-    if !directory.join("format").exists() {
-        return Err(format!("{} is not a store of presigned", directory.display()).into());
-    }
     let settings = Settings::of(directory);
     let report = Store::check(&settings, arguments.repair)?;
     for problem in &report.problems {

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::progress::Progress;
 use super::{Failure, say};
 use crate::config::parse_bytes;
+use crate::private;
 use crate::store::{Scrub, Visitor};
 
 /// How often it is written down where the scrub is.
@@ -79,7 +80,5 @@ fn resumed(place: &Path) -> Result<Scrub, Failure> {
 }
 
 fn save(place: &Path, scrub: &Scrub) -> Result<(), Failure> {
-    let unfinished = place.with_extension("json.new");
-    fs::write(&unfinished, serde_json::to_vec(scrub)?)?;
-    Ok(fs::rename(unfinished, place)?)
+    Ok(private::replace(place, &serde_json::to_vec(scrub)?)?)
 }

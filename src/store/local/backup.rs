@@ -5,8 +5,9 @@
 //! interruption harmless: blobs first, then the index in one rename, then the blobs of the former index that the new
 //! one does not have.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -16,6 +17,7 @@ use super::layout::{BlobId, Layout, OpenError};
 use super::medium::Disk;
 use super::record::{BlobRecord, decode};
 use super::visit::{Step, Visitor};
+use crate::private;
 use crate::store::Error;
 
 /// What is copied beside index and blobs: without it whoever serves the copy would make other keys.
@@ -43,7 +45,7 @@ impl Visitor {
         let (target, _lock) = Layout::open_for_backup(to)?;
         let fresh = target.new_index();
         remove_folder(&fresh)?;
-        fs::create_dir(&fresh)?;
+        private::directory(&fresh)?;
         self.index.copy_into(&fresh)?;
         let index = Index::open(&fresh).map_err(Error::from)?;
         let mut backup = Backup::default();
@@ -103,7 +105,7 @@ impl Visitor {
     fn copy_blob(&self, blob: BlobId, record: &BlobRecord, place: &Path, step: Step<'_>) -> io::Result<()> {
         let mut from = self.layout.open_blob(&Disk, blob)?;
         let unfinished = place.with_extension("new");
-        let mut to = File::create(&unfinished)?;
+        let mut to = private::create(&unfinished)?;
         let mut copied = 0;
         // By pieces, so that whoever watches sees it move; the kernel shares the blocks where it can.
         loop {
@@ -120,23 +122,18 @@ impl Visitor {
                 record.size
             )));
         }
+        to.set_permissions(fs::Permissions::from_mode(0o400))?;
         to.sync_all()?;
         fs::rename(unfinished, place)
     }
 
     fn copy_credentials(&self, to: &Path) -> io::Result<()> {
-        use std::os::unix::fs::OpenOptionsExt as _;
         let text = match fs::read(self.directory().join(CREDENTIALS)) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
         };
-        let unfinished = to.join("credentials.new");
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
-        io::Write::write_all(&mut file, &text)?;
-        file.sync_all()?;
-        fs::rename(unfinished, to.join(CREDENTIALS))
+        private::replace(&to.join(CREDENTIALS), &text)
     }
 }
 

@@ -20,6 +20,7 @@
 
 use std::collections::HashMap;
 use std::ops::Bound;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use heed::types::Bytes as Raw;
@@ -114,6 +115,7 @@ impl Index {
     /// Copies the index, as it is at one moment, into an empty folder.
     pub(super) fn copy_into(&self, folder: &Path) -> Result<(), Error> {
         let copy = self.environment.copy_to_path(folder.join("data.mdb"), CompactionOption::Enabled)?;
+        copy.set_permissions(std::fs::Permissions::from_mode(0o600))?;
         copy.sync_all()?;
         Ok(std::fs::File::open(folder)?.sync_all()?)
     }

@@ -11,14 +11,15 @@
 //! ```
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 
 use super::medium::Medium;
 use super::segment::Segment;
+use crate::private;
 use crate::s3::name::{hex_decode, hex_encode};
 
 /// The text of `format` that this version writes.
@@ -27,7 +28,7 @@ const FORMAT: &str = "presigned store 3\n";
 const SECOND_FORMAT: &str = "presigned store 2\n";
 const FIRST_FORMAT: &str = "presigned store 1\n";
 /// What may stand in a directory that is to become a store.
-const OWN_NAMES: [&str; 10] = [
+const OWN_NAMES: [&str; 11] = [
     "backup",
     "lock",
     "hold",
@@ -37,6 +38,7 @@ const OWN_NAMES: [&str; 10] = [
     "blobs",
     "format.new",
     "credentials.toml",
+    "credentials.toml.new",
     "lost+found",
 ];
 
@@ -71,8 +73,12 @@ pub enum OpenError {
     NotAStore(PathBuf),
     /// It was written by another version.
     UnknownFormat(PathBuf, String),
-    /// Another process has it open.
-    Locked(PathBuf),
+    /// Another process has it open, that of this id if it has told.
+    Locked(PathBuf, Option<u32>),
+    /// There is nothing.
+    Missing(PathBuf),
+    /// It is no directory.
+    NotADirectory(PathBuf),
     /// A backup into it was begun and not finished.
     UnfinishedBackup(PathBuf),
     /// It is a store of its own, which a backup must not replace.
@@ -93,7 +99,16 @@ impl fmt::Display for OpenError {
                 "the store in {} has the format {found:?}, which this version does not know",
                 path.display()
             ),
-            Self::Locked(path) => write!(f, "another process holds the store in {}", path.display()),
+            Self::Locked(path, Some(holder)) => {
+                write!(f, "the store in {} is in use by process {holder}", path.display())
+            }
+            Self::Locked(path, None) => {
+                write!(f, "the store in {} is in use by another process", path.display())
+            }
+            Self::Missing(path) => write!(f, "there is no {}: name the directory of a store", path.display()),
+            Self::NotADirectory(path) => {
+                write!(f, "{} is a file, not the directory of a store", path.display())
+            }
             Self::UnfinishedBackup(path) => {
                 write!(f, "the backup in {} was not finished: run it again", path.display())
             }
@@ -109,6 +124,14 @@ impl fmt::Display for OpenError {
 
 impl std::error::Error for OpenError {}
 
+/// Makes the directory of a store, unless it is there.
+fn make_directory(root: &Path) -> Result<(), OpenError> {
+    private::directory(root).map_err(|error| match root.is_file() {
+        true => OpenError::NotADirectory(root.to_owned()),
+        false => OpenError::Directory(root.to_owned(), error),
+    })
+}
+
 /// The paths of a store.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
@@ -116,6 +139,24 @@ pub(super) struct Layout {
 }
 
 impl Layout {
+    /// Opens the directory of a store that is there, and takes its lock.
+    pub(super) fn open_existing(root: &Path) -> Result<(Self, File), OpenError> {
+        let layout = Self { root: root.to_owned() };
+        fs::metadata(layout.format()).map_err(|error| layout.no_store(error))?;
+        Self::open(root)
+    }
+
+    /// What it means that the format cannot be read.
+    fn no_store(&self, error: io::Error) -> OpenError {
+        let root = self.root.clone();
+        match (fs::metadata(&root), error.kind()) {
+            (Ok(found), _) if !found.is_dir() => OpenError::NotADirectory(root),
+            (Err(missing), _) if missing.kind() == io::ErrorKind::NotFound => OpenError::Missing(root),
+            (Ok(_), io::ErrorKind::NotFound) => OpenError::NotAStore(root),
+            _ => OpenError::Directory(root, error),
+        }
+    }
+
     /// Opens the directory, makes it a store if it is new, and takes its lock, which the returned file holds.
     pub(super) fn open(root: &Path) -> Result<(Self, File), OpenError> {
         Self { root: root.to_owned() }.refuse_unfinished()?;
@@ -130,11 +171,11 @@ impl Layout {
         }
         let fail = |error| OpenError::Directory(root.to_owned(), error);
         if !layout.format().exists() {
-            fs::create_dir_all(root).map_err(fail)?;
+            make_directory(root)?;
             layout.refuse_foreign_files()?;
         }
         // Marked before it is made a store, so that a backup that is interrupted can be gone on with.
-        let marked = File::create(layout.backup_mark()).and_then(|mark| mark.sync_all());
+        let marked = private::create(&layout.backup_mark()).and_then(|mark| mark.sync_all());
         marked.and_then(|()| File::open(root)?.sync_all()).map_err(fail)?;
         Self::open_any(root)
     }
@@ -159,7 +200,7 @@ impl Layout {
 
     fn open_any(root: &Path) -> Result<(Self, File), OpenError> {
         let fail = |error| OpenError::Directory(root.to_owned(), error);
-        fs::create_dir_all(root).map_err(fail)?;
+        make_directory(root)?;
         let layout = Self { root: root.to_owned() };
         match fs::read_to_string(layout.format()) {
             Ok(format) if [FORMAT, SECOND_FORMAT, FIRST_FORMAT].contains(&format.as_str()) => {}
@@ -167,19 +208,21 @@ impl Layout {
                 return Err(OpenError::UnknownFormat(root.to_owned(), format.trim().to_owned()));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => layout.refuse_foreign_files()?,
-            Err(error) => return Err(fail(error)),
+            Err(error) => return Err(layout.no_store(error)),
         }
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(root.join("lock"))
-            .map_err(fail)?;
+        let mut lock = private::open(&root.join("lock")).map_err(fail)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(OpenError::Locked(root.to_owned())),
+            Err(rustix::io::Errno::WOULDBLOCK) => {
+                let mut holder = String::new();
+                // Without it the message says less.
+                let _ = lock.read_to_string(&mut holder);
+                return Err(OpenError::Locked(root.to_owned(), holder.trim().parse().ok()));
+            }
             Err(error) => return Err(fail(error.into())),
         }
+        // For whoever finds the store taken.
+        lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(fail)?;
         if !layout.format().exists() {
             layout.create().map_err(fail)?;
         }
@@ -194,10 +237,7 @@ impl Layout {
         match fs::read_to_string(layout.format()) {
             Ok(format) if format == FORMAT => {}
             Ok(format) => return Err(OpenError::UnknownFormat(root.to_owned(), format.trim().to_owned())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(OpenError::NotAStore(root.to_owned()));
-            }
-            Err(error) => return Err(fail(error)),
+            Err(error) => return Err(layout.no_store(error)),
         }
         layout.refuse_unfinished()?;
         let hold = layout.hold_file().map_err(fail)?;
@@ -216,7 +256,7 @@ impl Layout {
     }
 
     fn hold_file(&self) -> io::Result<File> {
-        OpenOptions::new().create(true).truncate(false).write(true).open(self.root.join("hold"))
+        private::open(&self.root.join("hold"))
     }
 
     /// Refuses a directory that holds anything but what may stand in one that is to become a store.
@@ -234,10 +274,10 @@ impl Layout {
     /// Makes the folders, and last of all the format file: without it nothing counts as written.
     fn create(&self) -> io::Result<()> {
         for folder in [self.index(), self.incoming(), self.blobs()] {
-            fs::create_dir_all(folder)?;
+            private::directory(&folder)?;
         }
         for shard in 0..=u8::MAX {
-            fs::create_dir_all(self.blobs().join(hex_encode(&[shard])))?;
+            private::directory(&self.blobs().join(hex_encode(&[shard])))?;
         }
         File::open(self.blobs())?.sync_all()?;
         self.write_format()?;
@@ -259,11 +299,7 @@ impl Layout {
 
     /// Makes the store one of today's format, durably.
     pub(super) fn write_format(&self) -> io::Result<()> {
-        let new = self.root.join("format.new");
-        let mut file = File::create(&new)?;
-        file.write_all(FORMAT.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(new, self.format())?;
+        private::replace(&self.format(), FORMAT.as_bytes())?;
         File::open(&self.root)?.sync_all()
     }
 

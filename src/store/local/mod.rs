@@ -158,7 +158,7 @@ impl Store {
     /// # Errors
     /// [`OpenError`]; what is wrong inside is the report's to say.
     pub fn check(settings: &Settings, repair: bool) -> Result<Report, OpenError> {
-        let (layout, _lock) = Layout::open(&settings.directory)?;
+        let (layout, _lock) = Layout::open_existing(&settings.directory)?;
         let fail = |error: Error| OpenError::Index(settings.directory.clone(), error.to_string());
         let index = Index::open(&layout.index()).map_err(|error| fail(error.into()))?;
         check::upgrade(&index, &layout).map_err(fail)?;

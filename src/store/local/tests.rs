@@ -408,7 +408,7 @@ async fn an_examination_finds_damage_and_mends_what_is_safe() {
     let id = start_upload(place.store(), "k", 1).await;
     put_part(place.store(), "k", id, 1, &body(1, 10)).await;
     let settings = Settings { inline_bytes_max: 0, ..Settings::of(place.folder.clone()) };
-    assert!(matches!(Store::check(&settings, false), Err(OpenError::Locked(_))));
+    assert!(matches!(Store::check(&settings, false), Err(OpenError::Locked(..))));
     place.close();
     let clean = Store::check(&settings, false).expect("examined");
     assert_eq!((clean.objects, clean.parts, clean.blobs, clean.problems.len()), (3, 1, 4, 0));
@@ -457,12 +457,12 @@ async fn an_examination_finds_damage_and_mends_what_is_safe() {
 fn a_directory_that_is_no_store_is_refused() {
     let place = Place::new();
     let settings = |directory: &Path| Settings { inline_bytes_max: 0, ..Settings::of(directory.to_owned()) };
-    assert!(matches!(Store::open(settings(&place.folder)), Err(OpenError::Locked(_))));
+    assert!(matches!(Store::open(settings(&place.folder)), Err(OpenError::Locked(..))));
     let other = place.folder.join("other");
     fs::create_dir(&other).expect("made");
     fs::write(other.join("letter.txt"), "dear").expect("written");
     assert!(matches!(Store::open(settings(&other)), Err(OpenError::NotAStore(_))));
     fs::write(other.join("format"), "presigned store 999\n").expect("written");
     assert!(matches!(Store::open(settings(&other)), Err(OpenError::UnknownFormat(..))));
-    assert!(matches!(Store::open(settings(&other.join("letter.txt"))), Err(OpenError::Directory(..))));
+    assert!(matches!(Store::open(settings(&other.join("letter.txt"))), Err(OpenError::NotADirectory(_))));
 }

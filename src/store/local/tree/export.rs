@@ -18,6 +18,7 @@ use super::found::Found;
 use super::manifest::{self, Row, Rows};
 use super::path::{path_of, split};
 use super::{TreeError, check_apart, modified, size};
+use crate::private;
 use crate::s3::name::{BucketName, ObjectKey};
 use crate::store::local::index::{object_key, prefixed};
 use crate::store::local::visit::{Step, Visitor};
@@ -128,7 +129,7 @@ fn claim(root: &Root, bucket: &BucketName) -> Result<(), TreeError> {
     if std::fs::read_dir(&root.path).map_err(fail)?.next().is_some() {
         return Err(TreeError::Foreign(root.path.clone()));
     }
-    std::fs::write(owner, format!("{bucket}\n")).map_err(fail)
+    private::replace(&owner, format!("{bucket}\n").as_bytes()).map_err(fail)
 }
 
 impl Export<'_> {

@@ -1,12 +1,14 @@
 //! The folders of a tree, reached name by name from its root: a symbolic link below the root is never followed.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, Stat, mkdirat, openat, statat, unlinkat};
 use rustix::io::Errno;
+
+use crate::private;
 
 /// An open folder.
 pub(super) type Folder = OwnedFd;
@@ -29,7 +31,7 @@ impl Root {
 
     /// The same, where it is made if it is not there.
     pub(super) fn make(path: &Path) -> io::Result<Self> {
-        fs::create_dir_all(path)?;
+        private::directory(path)?;
         Self::open(path)
     }
 
@@ -43,7 +45,7 @@ impl Root {
         self.walk(path, |folder, name| {
             let open = || openat(folder, name, FOLDER | OFlags::NOFOLLOW, Mode::empty());
             match open() {
-                Err(Errno::NOENT) => match mkdirat(folder, name, Mode::RWXU | Mode::RWXG | Mode::RWXO) {
+                Err(Errno::NOENT) => match mkdirat(folder, name, Mode::RWXU) {
                     Ok(()) | Err(Errno::EXIST) => open(),
                     Err(error) => Err(error),
                 },
@@ -102,8 +104,7 @@ pub(super) fn open_file(folder: &Folder, name: &str) -> rustix::io::Result<File>
 /// Makes a file to write to.
 pub(super) fn make_file(folder: &Folder, name: &str) -> io::Result<File> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let mode = Mode::RUSR | Mode::WUSR | Mode::RGRP | Mode::WGRP | Mode::ROTH | Mode::WOTH;
-    Ok(openat(folder, name, flags, mode)?.into())
+    Ok(openat(folder, name, flags, Mode::RUSR | Mode::WUSR)?.into())
 }
 
 /// Removes a file; that it is not there is no error.
