@@ -1,5 +1,4 @@
-//! One line in the log for each request, without secrets: signatures in query strings are struck out. What is
-//! counted of requests is counted here.
+//! One line in the log for each request, without secrets. What is counted of requests is counted here.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,9 +9,15 @@ use hyper::body::Incoming;
 
 use super::id::RequestId;
 use super::measure::Requests;
-use crate::auth::Verified;
+use super::redact;
+use crate::auth::{Claimed, Identity, Verified};
 use crate::s3::error::Error;
 use crate::s3::request::Request;
+
+/// Most bytes of a target in a line.
+const TARGET_BYTES_MAX: usize = 1024;
+/// Most characters of a name that is not checked yet.
+const CLAIMED_CHARACTERS_MAX: usize = 128;
 
 /// What is known of a request so far.
 #[derive(Debug)]
@@ -22,6 +27,12 @@ pub(super) struct Entry {
     peer: SocketAddr,
     method: Method,
     target: String,
+    host: String,
+    /// Who it is; of one that is refused before its signature holds, the access key only.
+    user: String,
+    access_key: String,
+    /// Tells presigned URLs apart.
+    url_id: String,
     operation: &'static str,
     mechanism: &'static str,
     bucket: String,
@@ -48,7 +59,11 @@ impl Entry {
             id,
             peer,
             method: request.method().clone(),
-            target: redacted(request.uri()),
+            target: shortened(redact::target(request.uri())),
+            host: String::new(),
+            user: String::new(),
+            access_key: String::new(),
+            url_id: String::new(),
             operation: "-",
             mechanism: "-",
             bucket: String::new(),
@@ -66,16 +81,25 @@ impl Entry {
     pub(super) fn parsed(&mut self, request: &Request) {
         self.operation = request.operation().name();
         self.bucket = request.target().bucket().map(ToString::to_string).unwrap_or_default();
-        self.key = request.target().key().map(ToString::to_string).unwrap_or_default();
+        self.key =
+            request.target().key().map(|key| redact::text(key.as_str()).into_owned()).unwrap_or_default();
+        self.host = redact::text(request.host()).into_owned();
+        let claimed = Claimed::of(request);
+        self.access_key =
+            claimed.access_key.chars().take_while(is_of_key).take(CLAIMED_CHARACTERS_MAX).collect();
+        self.url_id = claimed.url_id().unwrap_or_default();
     }
 
     pub(super) fn verified(&mut self, verified: &Verified) {
         self.mechanism = verified.mechanism().name();
+        if let Identity::User { user, .. } = verified.identity() {
+            self.user.clone_from(&user.id);
+        }
     }
 
     pub(super) fn refused(&mut self, error: &Error) {
         (self.code, self.check) = (error.code().name(), error.check());
-        self.unsupported = error.unsupported().map(str::to_owned);
+        self.unsupported = error.unsupported().map(|what| redact::text(what).into_owned());
     }
 
     /// The answer is made; what is left is to send it.
@@ -107,11 +131,15 @@ impl Drop for Entry {
         tracing::info!(
             id = %self.id,
             peer = %self.peer,
+            host = self.host,
             method = self.method.as_str(),
             operation = self.operation,
             bucket = self.bucket,
             key = self.key,
             auth = self.mechanism,
+            user = self.user,
+            access_key = self.access_key,
+            url_id = self.url_id,
             status = self.status,
             bytes_in = self.bytes_in,
             bytes_out = self.bytes_out,
@@ -125,40 +153,17 @@ impl Drop for Entry {
     }
 }
 
-/// Parameters whose values let somebody else act, or prove that they could.
-const SECRET_PARAMETERS: [&str; 3] = ["x-amz-signature", "x-amz-security-token", "signature"];
-
-/// The target of a request with the values of secret parameters struck out.
-fn redacted(uri: &http::Uri) -> String {
-    let Some(query) = uri.query() else {
-        return uri.path().to_owned();
-    };
-    let mut out = String::with_capacity(uri.path().len() + 1 + query.len());
-    out.extend([uri.path(), "?"]);
-    for (position, piece) in query.split('&').enumerate() {
-        if position > 0 {
-            out.push('&');
-        }
-        let name = piece.split_once('=').map_or(piece, |(name, _)| name);
-        match crate::s3::uri::decode(name) {
-            Ok(decoded) if SECRET_PARAMETERS.iter().any(|secret| decoded.eq_ignore_ascii_case(secret)) => {
-                out.extend([name, "=..."]);
-            }
-            Ok(_) => out.push_str(piece),
-            Err(_) => out.push_str("..."),
-        }
-    }
-    out
+/// What access keys are made of: what was mangled may have more behind them.
+fn is_of_key(c: &char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn signatures_are_struck_out() {
-        let uri =
-            "/b/k?a=1&X-Amz-Signature=abc&%58-amz-security-token=t&Signature=x&b".parse().expect("a target");
-        assert_eq!(redacted(&uri), "/b/k?a=1&X-Amz-Signature=...&%58-amz-security-token=...&Signature=...&b");
+/// A target that a line can hold.
+fn shortened(mut target: String) -> String {
+    if target.len() > TARGET_BYTES_MAX {
+        let length = target.len();
+        target.truncate(target.floor_char_boundary(TARGET_BYTES_MAX));
+        target.push_str(&format!("... (cut: {length} bytes in all)"));
     }
+    target
 }

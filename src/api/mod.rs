@@ -13,6 +13,7 @@ mod list;
 mod measure;
 mod multipart;
 mod object;
+mod redact;
 mod rules;
 mod tagging;
 mod unsent;

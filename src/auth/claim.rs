@@ -1,7 +1,10 @@
 //! What a request claims to be: which mechanism it uses, and its parameters, parsed but not yet believed.
 
+use sha2::{Digest as _, Sha256};
+
 use crate::clock::Timestamp;
 use crate::s3::error::{Error, ErrorCode};
+use crate::s3::name::hex_encode;
 use crate::s3::request::Request;
 
 use super::canonical::ALGORITHM;
@@ -86,6 +89,41 @@ pub(super) fn mechanism(request: &Request) -> Result<Mechanism, Error> {
         Some(("AWS", _)) => Ok(Mechanism::V2Header),
         Some(("AWS4-ECDSA-P256-SHA256", _)) => Err(not_sigv4a("Authorization")),
         Some(_) => Err(refuse("Unsupported Authorization Type")),
+    }
+}
+
+/// Who a request says that it is from, before anything is checked: for the log.
+pub struct Claimed<'r> {
+    /// Empty if there is none.
+    pub access_key: &'r str,
+    /// The signature of a presigned URL.
+    signature: Option<&'r str>,
+}
+
+impl<'r> Claimed<'r> {
+    /// What query or header say.
+    pub fn of(request: &'r Request) -> Self {
+        let query = request.query();
+        let first = |credential: &'r str| credential.split('/').next().unwrap_or_default();
+        if let Some(credential) = query.value("X-Amz-Credential") {
+            return Self { access_key: first(credential), signature: query.value("X-Amz-Signature") };
+        }
+        if let Some(access_key) = query.value("AWSAccessKeyId") {
+            return Self { access_key, signature: query.value("Signature") };
+        }
+        let header = request.header("authorization").unwrap_or_default();
+        let access_key = match header.split_once("Credential=") {
+            Some((_, credential)) => first(credential),
+            None => header.strip_prefix("AWS ").and_then(|pair| pair.split(':').next()).unwrap_or_default(),
+        };
+        Self { access_key, signature: None }
+    }
+
+    /// Tells presigned URLs apart, and is useless for signing: the first 16 hexadecimal digits of the SHA-256 of the
+    /// signature.
+    pub fn url_id(&self) -> Option<String> {
+        let digest = Sha256::digest(self.signature?.as_bytes());
+        Some(hex_encode(digest.get(..8).unwrap_or_default()))
     }
 }
 

@@ -22,7 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use canonical::CanonicalRequest;
-pub use claim::{Mechanism, is_signature_parameter};
+pub use claim::{Claimed, Mechanism, is_signature_parameter};
 pub use credential::{Key, Keyring, SecretKey, User};
 pub use payload::{BodyCheck, BodyKind, BodyProof, Digester, Framer, FramingProof, OBJECT_BYTES_MAX};
 pub use post::verify_policy_signature;

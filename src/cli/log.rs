@@ -1,5 +1,6 @@
 //! The log: how its lines look, and how they reach standard error without holding up who writes them.
 
+use std::borrow::Cow;
 use std::fmt::{self, Debug, Write as _};
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,6 +20,8 @@ use crate::config::LogFormat;
 const GATHER_TIME: Duration = Duration::from_millis(2);
 /// Most bytes that wait for a reader that is slow; lines beyond are counted instead.
 const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Libraries that log by themselves.
+const LIBRARIES: [&str; 3] = ["h2", "hyper", "rustls"];
 /// How long the last lines may take when the process ends.
 const END_TIME_MAX: Duration = Duration::from_secs(1);
 
@@ -30,10 +33,13 @@ pub(super) fn start(format: LogFormat) -> Result<Guard, Failure> {
     let wanted = std::env::var("PRESIGNED_LOG").unwrap_or_else(|_| "info".to_owned());
     // A bare word is a level; taken for the name of a module, a slip would silence everything.
     let known = wanted.contains('=') || wanted.parse::<tracing::level_filters::LevelFilter>().is_ok();
-    let filter = EnvFilter::try_new(&wanted).ok().filter(|_| known).ok_or_else(|| {
+    // What these say of each frame is for who asks for it by name.
+    let quiet: String =
+        LIBRARIES.iter().filter(|name| !wanted.contains(*name)).map(|name| format!(",{name}=off")).collect();
+    let filter = EnvFilter::try_new(wanted.clone() + &quiet).ok().filter(|_| known).ok_or_else(|| {
         format!("PRESIGNED_LOG={wanted:?} is no level: write error, warn, info, debug or trace")
     })?;
-    let lines = Arc::new(Lines::default());
+    let lines = Arc::new(Lines { json: format == LogFormat::Json, ..Lines::default() });
     let written = Arc::clone(&lines);
     thread::Builder::new().name("log".to_owned()).spawn(move || written.write_out(io::stderr()))?;
     let guard = Guard(Arc::clone(&lines));
@@ -53,6 +59,8 @@ pub(super) fn start(format: LogFormat) -> Result<Guard, Failure> {
 struct Lines {
     waiting: Mutex<Waiting>,
     changed: Condvar,
+    /// Whether they are JSON, which leaves more of a text as it is than a terminal should see.
+    json: bool,
 }
 
 #[derive(Default)]
@@ -73,6 +81,7 @@ impl Lines {
 
     /// Adds a line; waking the other thread costs more than the line, so only a sleeping one is woken.
     fn add(&self, line: &[u8]) {
+        let line = &*if self.json { escaped(line) } else { Cow::Borrowed(line) };
         let mut waiting = self.lock();
         match waiting.text.len() + line.len() <= WAITING_BYTES_MAX {
             true => waiting.text.extend_from_slice(line),
@@ -114,6 +123,24 @@ impl Lines {
             thread::sleep(GATHER_TIME);
         }
     }
+}
+
+/// A line of JSON in which nothing can change how the line looks: control characters of C1, line separators, and what
+/// turns the direction of writing are written as JSON lets them be written. They can only stand within strings.
+fn escaped(line: &[u8]) -> Cow<'_, [u8]> {
+    let is_odd = |c: char| matches!(c, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+    let Some(text) = std::str::from_utf8(line).ok().filter(|text| !text.is_ascii() && text.contains(is_odd))
+    else {
+        return Cow::Borrowed(line);
+    };
+    let mut out = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match is_odd(c) {
+            true => out.push_str(&format!("\\u{:04x}", u32::from(c))),
+            false => out.push(c),
+        }
+    }
+    Cow::Owned(out.into_bytes())
 }
 
 impl io::Write for &Lines {
@@ -240,6 +267,12 @@ mod tests {
     #[test]
     fn fields_look_as_by_default() {
         assert_eq!(lines(Fields), lines(DefaultFields::new()));
+    }
+
+    #[test]
+    fn json_shows_no_control_characters() {
+        let line = "{\"key\":\"a\u{9b}\u{202e}\u{2028}\u{e9}\"}";
+        assert_eq!(escaped(line.as_bytes()), &b"{\"key\":\"a\\u009b\\u202e\\u2028\xc3\xa9\"}"[..]);
     }
 
     #[test]

@@ -92,7 +92,10 @@ fn refuse(error: &clap::Error) -> ExitCode {
             let names: Vec<&str> =
                 text.lines().skip(1).take_while(|line| line.starts_with("  ")).map(str::trim).collect();
             let named = if names.is_empty() { String::new() } else { format!(": {}", names.join(" ")) };
-            complain(&format!("{line}{named} (see presigned --help)"));
+            let tip =
+                text.lines().find_map(|line| line.trim().strip_prefix("tip: a similar ")).unwrap_or_default();
+            let tip = if tip.is_empty() { String::new() } else { format!("; a similar {tip}") };
+            complain(&format!("{line}{named}{tip} (see presigned --help)"));
             ExitCode::from(2)
         }
     }

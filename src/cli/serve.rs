@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::ValueEnum;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::credentials::{self, KeyFlags};
 use super::{Failure, log, say};
@@ -14,6 +14,7 @@ use crate::auth::{self, Keyring, SecretKey};
 use crate::clock::Clock;
 use crate::config::{BODY_STALL_MAX, Config, KeyPair, LISTEN_DEFAULT, LogFormat, User};
 use crate::policy::Policy;
+use crate::private;
 use crate::s3::name::BucketName;
 use crate::s3::target::Domains;
 use crate::server::{self, Server};
@@ -79,7 +80,9 @@ impl ValueEnum for LogFormat {
 
 impl Arguments {
     /// Flags over file.
-    fn config(self) -> Result<Config, Failure> {
+    ///
+    /// Gives also how many users of the file those of the flags take the place of.
+    fn config(self) -> Result<(Config, usize), Failure> {
         let file = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
         let users = self.key.whole_pair()?.map(|key| User {
             id: "main".to_owned(),
@@ -105,15 +108,24 @@ impl Arguments {
             quotas: BTreeMap::new(),
             users: users.into_iter().collect(),
         };
+        let replaced = if flags.users.is_empty() { 0 } else { file.users.len() };
         let config = flags.or(file);
         config.check_users()?;
-        Ok(config)
+        Ok((config, replaced))
     }
 }
 
 /// Serves until the process is told to stop.
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let config = arguments.config()?;
+    let (config, replaced) = arguments.config()?;
+    // Writes the last lines when all else is gone, the requests that were cut among them.
+    let _guard = log::start(config.log_format.unwrap_or_default())?;
+    if replaced > 0 {
+        tracing::warn!(
+            users = replaced,
+            "the users of the configuration are not used: --access-key takes their place"
+        );
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(serve(&config))
 }
@@ -130,16 +142,23 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         tls: config.tls()?,
         connections_per_address_max: config.connections_per_address_max,
     };
+    let (window_bytes_max, store_settings) = (config.window_bytes_max()?, config.store()?);
+    let known = known_users(config)?;
     if let Some(path) = &config.ready_file {
         // What an earlier start wrote is not true of this one.
         let _ = std::fs::remove_file(path);
     }
-    // The guard writes the last lines.
-    let _guard = log::start(config.log_format.unwrap_or_default())?;
-    // What can fail comes first, so that a start that fails has made no keys.
-    let store = Store::open(config.store()?)?;
+    // What can fail comes first: a start that fails has made nothing on disk, and no keys.
     let server = Server::bind(&settings).await?;
-    let (users, origin) = users(config)?;
+    let store = Store::open(store_settings)?;
+    let (users, origin) = match known {
+        Some(known) => known,
+        None => {
+            let user = credentials::make(&config.directory())?;
+            let key = user.keys.first().cloned().ok_or("a key pair was made without a key")?;
+            (vec![user], Origin::Made(key))
+        }
+    };
     let (keyring, users) = keyring(&users);
     let context = api::Context {
         store,
@@ -153,7 +172,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
             region: config.region_name().to_owned(),
             scheme: if settings.tls.is_some() { "https" } else { "http" },
             body_stall_max: BODY_STALL_MAX,
-            window_bytes_max: config.window_bytes_max()?,
+            window_bytes_max,
             metrics_token: config.metrics_token.clone().filter(|token| !token.is_empty()).map(SecretKey::new),
         },
         requests: Arc::default(),
@@ -197,6 +216,9 @@ async fn make_buckets(context: &api::Context, buckets: &[BucketName]) -> Result<
 fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
+    for (name, kind) in [("SIGHUP", SignalKind::hangup()), ("SIGUSR1", SignalKind::user_defined1())] {
+        ignore(name, signal(kind)?);
+    }
     Ok(async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -214,6 +236,18 @@ fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
     })
 }
 
+/// Takes a signal that would end the process, which whoever sends it to a server does not mean.
+fn ignore(name: &'static str, mut signal: Signal) {
+    tokio::spawn(async move {
+        while signal.recv().await.is_some() {
+            tracing::info!(
+                signal = name,
+                "nothing is read again while the server runs; the signal is ignored"
+            );
+        }
+    });
+}
+
 /// Where the keys came from, which decides what the greeting says of them.
 enum Origin {
     Given,
@@ -221,21 +255,25 @@ enum Origin {
     Made(KeyPair),
 }
 
-/// The users: configured ones, else the kept pair, else a new one.
-fn users(config: &Config) -> Result<(Vec<User>, Origin), Failure> {
+/// The users that there are: configured ones, else the kept pair.
+fn known_users(config: &Config) -> Result<Option<(Vec<User>, Origin)>, Failure> {
+    let kept = credentials::kept(&config.directory());
     if !config.users.is_empty() {
         if config.users.iter().all(|user| user.keys.is_empty()) {
             return Err("no user has a key".into());
         }
-        return Ok((config.users.clone(), Origin::Given));
+        let used = |kept: &User| config.users.iter().any(|user| user.keys == kept.keys);
+        if kept.is_ok_and(|kept| kept.is_some_and(|kept| !kept.iter().all(used))) {
+            let file = credentials::path(&config.directory());
+            tracing::warn!(file = %file.display(), "the kept key pair is not used: users were given");
+        }
+        return Ok(Some((config.users.clone(), Origin::Given)));
     }
-    if let Some(kept) = credentials::kept(&config.directory())? {
-        Config { users: kept.clone(), ..Config::default() }.check_users()?;
-        return Ok((kept, Origin::Kept));
-    }
-    let user = credentials::make(&config.directory())?;
-    let key = user.keys.first().cloned().ok_or("a key pair was made without a key")?;
-    Ok((vec![user], Origin::Made(key)))
+    let Some(kept) = kept? else {
+        return Ok(None);
+    };
+    Config { users: kept.clone(), ..Config::default() }.check_users()?;
+    Ok(Some((kept, Origin::Kept)))
 }
 
 fn keyring(users: &[User]) -> (Keyring, Vec<Arc<auth::User>>) {
@@ -253,12 +291,9 @@ fn keyring(users: &[User]) -> (Keyring, Vec<Arc<auth::User>>) {
     (Keyring::new(keys), known)
 }
 
-/// Written aside and renamed, so that whoever waits for it never reads half of it.
+/// Whoever waits for it may be another user.
 fn write_ready_file(path: &Path, urls: &[String]) -> std::io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    std::fs::write(&new, format!("{}\n", urls.join("\n")))?;
-    std::fs::rename(new, path)
+    private::replace_readable(path, format!("{}\n", urls.join("\n")).as_bytes())
 }
 
 fn greet(config: &Config, urls: &[String], origin: &Origin) -> Result<(), Failure> {

@@ -84,7 +84,7 @@ pub struct User {
 }
 
 /// An access key and its secret.
-#[derive(Clone, Deserialize, Serialize)]
+#[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyPair {
     pub access_key: String,

@@ -45,6 +45,8 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 const STALL_TIME_MAX: Duration = Duration::from_secs(120);
 /// File descriptors that are not for connections and their files: the store's, the log's, the runtime's.
 const FILES_RESERVED: u64 = 64;
+/// Fewer files than this are too few for most uses.
+const FILES_FEW: u64 = 512;
 /// Longest TLS handshake.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(10);
 /// Most requests at once on one HTTP/2 connection.
@@ -54,6 +56,8 @@ const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
 const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
 /// Most header bytes that HTTP/2 decodes; beyond what the request parser accepts, so that it can say so.
 const HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
+/// What a client is told that speaks plain HTTP where TLS is served.
+const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 48\r\n\r\nThis port serves TLS: use https instead of http\n";
 /// How long requests may go on after the server was told to stop.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
 /// Pause after a failed accept: usually there are no file descriptors left.
@@ -171,8 +175,15 @@ fn connections_max() -> usize {
     let files = if raised.is_ok() { limit.maximum } else { limit.current };
     let connections = files.map_or(u64::MAX, |files| files.saturating_sub(FILES_RESERVED) / 2);
     let connections = usize::try_from(connections).unwrap_or(CONNECTIONS_MAX).clamp(1, CONNECTIONS_MAX);
-    if connections < CONNECTIONS_MAX {
-        tracing::debug!(connections, "the limit on open files bounds the connections");
+    match files {
+        Some(files) if files < FILES_FEW => {
+            tracing::warn!(
+                files,
+                connections,
+                "few files may be open (ulimit -n), which bounds the connections"
+            );
+        }
+        _ => tracing::debug!(connections, "most connections at once"),
     }
     connections
 }
@@ -189,9 +200,14 @@ struct Connections {
 impl Connections {
     /// Accepts for ever: a failed accept is a pause, not an end.
     async fn accept(self, listener: TcpListener) {
-        let mut failing = false;
+        let (mut failing, mut full) = (false, false);
         loop {
             let slot = self.slots.next().await;
+            if slot.is_spare() && !std::mem::replace(&mut full, true) {
+                tracing::warn!("every connection is taken; more wait, or are told to come later");
+            } else if !slot.is_spare() {
+                full = false;
+            }
             let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => {
                     failing = false;
@@ -247,6 +263,15 @@ struct Place {
 type Watcher = hyper_util::server::graceful::Watcher;
 
 async fn encrypted(tls: TlsAcceptor, stream: TcpStream, peer: SocketAddr, served: Served, watcher: Watcher) {
+    let mut first = [0];
+    let peeked = tokio::time::timeout(HANDSHAKE_TIME_MAX, stream.peek(&mut first)).await;
+    // The methods of HTTP begin with letters, a handshake of TLS does not.
+    if matches!(peeked, Ok(Ok(1))) && first.iter().all(u8::is_ascii_uppercase) {
+        tracing::info!(%peer, "a client spoke plain HTTP where TLS is served");
+        // There may be nobody left who reads it.
+        let _ = stream.writable().await.and_then(|()| stream.try_write(PLAIN_HTTP));
+        return;
+    }
     match tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
         Ok(Ok(stream)) => connection(stream, peer, served, watcher).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),

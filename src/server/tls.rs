@@ -20,8 +20,17 @@ pub(super) fn acceptor(files: &TlsFiles) -> Result<TlsAcceptor, Error> {
     if chain.is_empty() {
         return Err(fail(&files.certificate, "it holds no certificate".to_owned()));
     }
-    let key =
-        PrivateKeyDer::from_pem_file(&files.key).map_err(|error| fail(&files.key, error.to_string()))?;
+    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|error| {
+        let text = std::fs::read_to_string(&files.key).unwrap_or_default();
+        let is_encrypted =
+            text.contains("BEGIN ENCRYPTED PRIVATE KEY") || text.contains("Proc-Type: 4,ENCRYPTED");
+        let why = if is_encrypted {
+            "the key is encrypted; `openssl pkey` can decrypt it".to_owned()
+        } else {
+            error.to_string()
+        };
+        fail(&files.key, why)
+    })?;
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map(|builder| builder.with_no_client_auth())

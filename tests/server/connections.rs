@@ -133,26 +133,11 @@ fn refusals_that_nobody_reads() {
     Request::to(server.address, "GET", "/_presigned/health").send().expect(200);
 }
 
-/// The resident memory of a server, in bytes, found by its port.
+/// The resident memory of a server, in bytes.
 fn resident(server: &Server) -> u64 {
-    let port = format!(":{:04X} ", server.address.port());
-    let sockets = std::fs::read_to_string("/proc/net/tcp").expect("the sockets");
-    let line =
-        sockets.lines().find(|line| line.contains(&port) && line.contains(" 0A ")).expect("its socket");
-    let inode = format!("socket:[{}]", line.split_whitespace().nth(9).expect("an inode"));
-    for process in std::fs::read_dir("/proc").expect("the processes").flatten() {
-        let files = std::fs::read_dir(process.path().join("fd"));
-        let owns = |file: std::fs::DirEntry| {
-            std::fs::read_link(file.path()).is_ok_and(|target| target.to_string_lossy() == inode)
-        };
-        if files.is_ok_and(|mut files| files.any(|file| file.is_ok_and(owns))) {
-            let status = std::fs::read_to_string(process.path().join("status")).expect("its status");
-            let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
-            return line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number")
-                * 1024;
-        }
-    }
-    panic!("no process has the socket");
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process())).expect("its status");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a size");
+    line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("a number") * 1024
 }
 
 /// A refusal repeats what was sent, up to a point.

@@ -18,7 +18,17 @@ pub struct Server {
     pub address: SocketAddr,
     /// The directory of its store.
     pub data: PathBuf,
+    /// What it has written so far.
+    pub log: PathBuf,
     _watch: Child,
+}
+
+impl Server {
+    /// The id of its process, which stands in its lock.
+    pub fn process(&self) -> u32 {
+        let lock = fs::read_to_string(self.data.join("lock")).expect("a lock");
+        lock.trim().parse().expect("the id of a process")
+    }
 }
 
 /// The server that most tests share.
@@ -97,7 +107,7 @@ fn start_limited(base: &Path, name: &str, files_max: &str, arguments: &[&str]) -
     };
     let url = urls.lines().next().expect("one URL a line");
     let address = url.strip_prefix("http://").expect("plain HTTP").parse().expect("an address");
-    Server { address, data: base.join("data"), _watch: watch }
+    Server { address, data: base.join("data"), log, _watch: watch }
 }
 
 /// A path in the shared bucket that no other test uses.

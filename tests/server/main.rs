@@ -42,6 +42,7 @@ mod lifecycle;
 mod multipart;
 mod objects;
 mod one_reading;
+mod operators;
 mod query_parameters;
 mod query_payload;
 mod query_v4;
