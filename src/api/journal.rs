@@ -14,8 +14,6 @@ use crate::auth::{Claimed, Identity, Verified};
 use crate::s3::error::Error;
 use crate::s3::request::Request;
 
-/// Most bytes of a target in a line.
-const TARGET_BYTES_MAX: usize = 1024;
 /// Most characters of a name that is not checked yet.
 const CLAIMED_CHARACTERS_MAX: usize = 128;
 
@@ -59,7 +57,7 @@ impl Entry {
             id,
             peer,
             method: request.method().clone(),
-            target: shortened(redact::target(request.uri())),
+            target: redact::target(request.uri()),
             host: String::new(),
             user: String::new(),
             access_key: String::new(),
@@ -81,9 +79,8 @@ impl Entry {
     pub(super) fn parsed(&mut self, request: &Request) {
         self.operation = request.operation().name();
         self.bucket = request.target().bucket().map(ToString::to_string).unwrap_or_default();
-        self.key =
-            request.target().key().map(|key| redact::text(key.as_str()).into_owned()).unwrap_or_default();
-        self.host = redact::text(request.host()).into_owned();
+        self.key = request.target().key().map(|key| redact::text(key.as_str())).unwrap_or_default();
+        self.host = redact::text(request.host());
         let claimed = Claimed::of(request);
         self.access_key =
             claimed.access_key.chars().take_while(is_of_key).take(CLAIMED_CHARACTERS_MAX).collect();
@@ -99,7 +96,7 @@ impl Entry {
 
     pub(super) fn refused(&mut self, error: &Error) {
         (self.code, self.check) = (error.code().name(), error.check());
-        self.unsupported = error.unsupported().map(|what| redact::text(what).into_owned());
+        self.unsupported = error.unsupported().map(redact::text);
     }
 
     /// The answer is made; what is left is to send it.
@@ -156,14 +153,4 @@ impl Drop for Entry {
 /// What access keys are made of: what was mangled may have more behind them.
 fn is_of_key(c: &char) -> bool {
     c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
-}
-
-/// A target that a line can hold.
-fn shortened(mut target: String) -> String {
-    if target.len() > TARGET_BYTES_MAX {
-        let length = target.len();
-        target.truncate(target.floor_char_boundary(TARGET_BYTES_MAX));
-        target.push_str(&format!("... (cut: {length} bytes in all)"));
-    }
-    target
 }

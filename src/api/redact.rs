@@ -9,6 +9,7 @@ use crate::s3::uri;
 const SECRET_PARAMETERS: [&str; 3] = ["x-amz-signature", "x-amz-security-token", "signature"];
 /// Ends of the names that secrets stand behind, in lower case.
 const MARKS: [&[u8]; 2] = [b"ignature", b"ecurity-token"];
+const MARK_LENGTH_MAX: usize = 13;
 /// How far behind its name a secret begins, at most: a `=` may have been encoded several times over.
 const GAP_MAX: usize = 16;
 /// Shortest secret: SHA-1 in base64 has 28 characters, the last of which may be cut off.
@@ -18,13 +19,42 @@ const HEX_LENGTH: usize = 64;
 /// What stands in the place of a secret.
 const STRUCK: &str = "...";
 
+/// Bytes beyond what is shown that are looked at, so that a secret which the cut goes through is seen as one.
+const BEHIND_CUT: usize = 256;
+
+/// Most bytes that are shown of one value.
+const SHOWN_BYTES_MAX: usize = 1024;
+
 /// A request target without secrets.
 pub(super) fn target(uri: &http::Uri) -> String {
-    let path = text(uri.path());
-    let Some(query) = uri.query() else {
-        return path.into_owned();
-    };
-    let mut out = String::with_capacity(path.len() + 1 + query.len());
+    let full = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    shown(full, |seen| match seen.split_once('?') {
+        None => strike(seen, false),
+        Some((path, query)) => Cow::Owned([&strike(path, false), "?", &of_query(query)].concat()),
+    })
+}
+
+/// Any other text without secrets.
+pub(super) fn text(text: &str) -> String {
+    shown(text, |seen| strike(seen, false))
+}
+
+/// The beginning of a text, as `strike` leaves it; what was cut says so.
+fn shown(full: &str, strike: impl Fn(&str) -> Cow<'_, str>) -> String {
+    let seen = full.get(..full.floor_char_boundary(SHOWN_BYTES_MAX + BEHIND_CUT)).unwrap_or(full);
+    let mut shown = strike(seen).into_owned();
+    // What was looked at only for its sake may hold the beginning of one.
+    let behind = if seen.len() < full.len() { BEHIND_CUT } else { 0 };
+    let length = shown.len().saturating_sub(behind).min(SHOWN_BYTES_MAX);
+    if length < shown.len() {
+        shown.truncate(shown.floor_char_boundary(length));
+        shown.push_str(&format!("... (cut: {} bytes in all)", full.len()));
+    }
+    shown
+}
+
+fn of_query(query: &str) -> String {
+    let mut out = String::with_capacity(query.len());
     for (position, piece) in query.split('&').enumerate() {
         if position > 0 {
             out.push('&');
@@ -39,84 +69,89 @@ pub(super) fn target(uri: &http::Uri) -> String {
         }
     }
     // In a query whatever looks like a signature is one, whatever its name has become.
-    [&path, "?", &strike(&out, true)].concat()
-}
-
-/// Any other text without secrets.
-pub(super) fn text(text: &str) -> Cow<'_, str> {
-    strike(text, false)
+    strike(&out, true).into_owned()
 }
 
 /// Strikes out what stands behind a mark and is long enough, and, if `bare`, every run of 64 hexadecimal digits.
 fn strike(text: &str, bare: bool) -> Cow<'_, str> {
-    let mut out = String::new();
-    let (mut kept, mut from) = (0, 0);
-    while let Some((start, end)) = secret(text, from, bare) {
+    let bytes = text.as_bytes();
+    let mut secrets = marked(bytes);
+    if bare {
+        secrets.extend(digits(bytes));
+        secrets.sort_unstable();
+    }
+    if secrets.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let (mut out, mut kept) = (String::new(), 0);
+    for (start, end) in secrets {
         // What was struck out may have ended with the mark of another.
         if end > kept {
             out.push_str(text.get(kept..start).unwrap_or_default());
             out.push_str(STRUCK);
             kept = end;
         }
-        from = start + 1;
-    }
-    if kept == 0 {
-        return Cow::Borrowed(text);
     }
     out.push_str(text.get(kept..).unwrap_or_default());
     Cow::Owned(out)
 }
 
-/// Where the next secret begins and ends.
-fn secret(text: &str, from: usize, bare: bool) -> Option<(usize, usize)> {
-    let bytes = text.as_bytes();
-    let marked = (from..bytes.len()).find_map(|at| {
-        let rest = bytes.get(at..)?;
-        let mark = MARKS.iter().find(|mark| {
-            rest.first().is_some_and(|first| first | 0x20 == mark.first().copied().unwrap_or_default())
-                && rest.get(..mark.len()).is_some_and(|start| start.eq_ignore_ascii_case(mark))
-        })?;
-        behind(bytes, at + mark.len())
-    });
-    let is_hex = |byte: &u8| byte.is_ascii_hexdigit();
-    let bare = bare.then(|| run(bytes, from, HEX_LENGTH, is_hex)).flatten();
-    match (marked, bare) {
-        (Some(one), Some(two)) => Some(one.min(two)),
-        (one, two) => one.or(two),
+/// Where what stands behind marks begins and ends.
+fn marked(bytes: &[u8]) -> Vec<(usize, usize)> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(mark) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| is_first(*byte))) {
+        at += mark;
+        let rest = bytes.get(at..).unwrap_or_default();
+        let is_here = |mark: &&&[u8]| rest.get(..mark.len()).is_some_and(|it| it.eq_ignore_ascii_case(mark));
+        let secret = MARKS.iter().find(is_here).and_then(|mark| behind(bytes, at + mark.len()));
+        at += 1;
+        if let Some((start, end)) = secret {
+            found.push((start, end));
+            // Whatever stands behind a mark farther from the end, ends there, too.
+            at = at.max(end.saturating_sub(MARK_LENGTH_MAX + GAP_MAX));
+        }
     }
+    found
+}
+
+/// Whether a mark may begin with it.
+fn is_first(byte: u8) -> bool {
+    matches!(byte | 0x20, b'i' | b'e')
 }
 
 /// The secret that begins soon behind a mark.
 fn behind(bytes: &[u8], mark_end: usize) -> Option<(usize, usize)> {
     // What base64 is written with, encoded or not; what separates it from the mark may be written with them, too.
     let may_be_secret =
-        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'%' | b'_' | b'-');
-    let end = bytes.get(mark_end..)?.iter().position(|byte| matches!(byte, b'&' | b' ' | b'"' | b'<'));
-    let end = end.map_or(bytes.len(), |end| mark_end + end);
-    let (start, stop) = run(bytes.get(..end)?, mark_end, SECRET_LENGTH_MIN, may_be_secret)?;
-    (start - mark_end <= GAP_MAX).then_some((mark_end, stop.max(padded(bytes, stop))))
-}
-
-/// The end of the `=` behind a secret.
-fn padded(bytes: &[u8], mut end: usize) -> usize {
-    while bytes.get(end) == Some(&b'=') {
-        end += 1;
-    }
-    end
-}
-
-/// The first run of so many such bytes, to its end.
-fn run(bytes: &[u8], from: usize, length: usize, is_one: impl Fn(&u8) -> bool) -> Option<(usize, usize)> {
-    let mut start = from;
-    while start + length <= bytes.len() {
-        let rest = bytes.get(start..)?;
-        let found = rest.iter().position(|byte| !is_one(byte)).unwrap_or(rest.len());
-        if found >= length {
-            return Some((start, start + found));
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'%' | b'_' | b'-');
+    let mut start = mark_end;
+    for (at, byte) in bytes.iter().enumerate().skip(mark_end) {
+        if matches!(byte, b'&' | b' ' | b'"' | b'<') || start - mark_end > GAP_MAX {
+            return None;
         }
-        start += found + 1;
+        if !may_be_secret(*byte) {
+            start = at + 1;
+        } else if at + 1 - start == SECRET_LENGTH_MIN {
+            break;
+        }
     }
-    None
+    let secret = bytes.get(start..)?;
+    let length = secret.iter().position(|byte| !may_be_secret(*byte)).unwrap_or(secret.len());
+    let padding = secret.get(length..)?.iter().take_while(|byte| **byte == b'=').count();
+    (length >= SECRET_LENGTH_MIN && start - mark_end <= GAP_MAX)
+        .then_some((mark_end, start + length + padding))
+}
+
+/// Where runs of as many hexadecimal digits as a signature has, or more, begin and end.
+fn digits(bytes: &[u8]) -> Vec<(usize, usize)> {
+    let (mut found, mut start) = (Vec::new(), 0);
+    for piece in bytes.split(|byte| !byte.is_ascii_hexdigit()) {
+        if piece.len() >= HEX_LENGTH {
+            found.push((start, start + piece.len()));
+        }
+        start += piece.len() + 1;
+    }
+    found
 }
 
 #[cfg(test)]
@@ -165,11 +200,37 @@ mod tests {
                 let mangled = url.replace(from, to);
                 let encoded = mangled.replace('\\', "%5C");
                 let uri: http::Uri = encoded.parse().expect("a target");
-                for shown in [target(&uri), text(&mangled).into_owned()] {
+                for shown in [target(&uri), text(&mangled)] {
                     assert!(!shown.contains(HEX) && !shown.contains(BASE64), "{mangled}: {shown}");
                     assert!(!shown.contains(&base64), "{mangled}: {shown}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_is_long_is_cut_behind_its_secrets() {
+        for position in 850..1100 {
+            let query =
+                format!("{}?X-Amz-Date=1;X-Amz-Signature={HEX}&x={}", "k".repeat(position), "y".repeat(999));
+            let uri: http::Uri = format!("/{query}").parse().expect("a target");
+            let shown = target(&uri);
+            assert!(!shown.contains(&HEX[..4]), "{shown}");
+            let token = uri.to_string().replacen("?", &format!("?Security-Token={}&", "z".repeat(300)), 1);
+            let more = target(&token.parse().expect("a target"));
+            assert!(!more.contains(&HEX[..4]), "{more}");
+            assert!(
+                shown.len() <= 1060 && shown.ends_with(&format!("(cut: {} bytes in all)", query.len() + 1))
+            );
+        }
+    }
+
+    /// Each byte is looked at a few times only, whatever it is.
+    #[test]
+    fn long_texts_take_no_time() {
+        for piece in ["a", "ignature", "ignature=", "ignatureignature?"] {
+            let long = piece.repeat(2_000_000 / piece.len());
+            assert!(strike(&long, true).len() <= long.len());
         }
     }
 }

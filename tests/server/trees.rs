@@ -75,7 +75,7 @@ fn a_bucket_goes_through_files_into_another_store() {
     assert_eq!(fs::read(tree.join("a%00")).expect("a file"), body(100_000));
     assert_eq!(fs::read(tree.join("%2E%2E/up")).expect("a file"), body(17_000));
     let busy = run(&["import"], &[&tree], &["tree", "--dir", server.data.to_str().expect("UTF-8")]);
-    assert!(text(&busy).contains("another process holds the store"), "{}", text(&busy));
+    assert!(text(&busy).contains("is in use by process"), "{}", text(&busy));
     let import = || run(&["import"], &[&tree], &["tree", "--dir", data.to_str().expect("UTF-8")]);
     let imported = import();
     assert!(imported.status.success(), "{}", text(&imported));
