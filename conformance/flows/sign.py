@@ -68,6 +68,26 @@ def sign_curl(cell):
         ["put", place, "--query", "tomorrow="],
         ["put", place, "--query", "acl="],
         ["get", place, "--header", "authorization: Bearer x"],
+        ["put", place, "--header", "x-amz-server-side-encryption: AES256"],
+        ["put", place, "--header", "x-amz-acl: public-read"],
+        ["put", place, "--header", "content-md5: xx"],
+        ["put", place, "--header", "x-amz-storage-class: COLD"],
+        ["put", place, "--header", "x-amz-copy-source: /"],
+        ["put", place, "--query", "uploadId=1", "--query", "partNumber=1"],
+        ["get", place, "--query", "versionId=x"],
+        ["get", place, "--query", "partNumber=x"],
+        ["get", f"s3://{BUCKET}", "--query", "max-keys=x"],
+        ["get", f"s3://{BUCKET}", "--query", "list-type=2", "--query", "continuation-token=!"],
+        # What cannot be signed as it is said.
+        ["put", place, "--header", "host: other"],
+        ["put", place, "--header", "x-amz-meta-a: 1", "--header", "X-Amz-Meta-A: 2"],
+        ["put", place, "--header", "x-amz-content-sha256: " + "0" * 64],
+        ["get", place, "--query", "=x"],
+        ["get", place, "--region", "a/b"],
+        ["get", place, "--secret-key", ""],
+        ["get", place, "--endpoint", "http://user@host"],
+        ["get", place, "--endpoint", "http://host:70000"],
+        ["get", place, "--endpoint", "http://host/?x"],
         ["get", place, "--query", "X-Amz-Signature=x"],
     ):
         ended = presigned_sign(cell, server, *wrong, status=FAILS)
@@ -134,6 +154,14 @@ def sign_commands(cell):
         command = presigned_sign(cell, server, "delete", place, "--curl", *option).stdout.strip()
         paste(command)
         expect_absent(client, place.split("/", 3)[3])
+        # curl would put a file's name behind a path that ends as a folder does.
+        for key in ("folder/", "folder/.", "folder/.."):
+            command = presigned_sign(cell, server, "put", f"s3://{BUCKET}/{key}", "--curl", *option).stdout.strip()
+            paste(command)
+            equal(client.get_object(Bucket=BUCKET, Key=key)["Body"].read(), b"uploaded", f"what {command} stored")
+        command = presigned_sign(cell, server, "put", f"s3://made-by-curl{len(option)}", "--curl", *option).stdout.strip()
+        paste(command)
+        client.head_bucket(Bucket=f"made-by-curl{len(option)}")
 
 
 @flow("sign", "boto3")

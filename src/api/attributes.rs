@@ -11,6 +11,7 @@ use super::object::{add_version, write_checksum};
 use crate::s3::checksum::ChecksumType;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::listing::PAGE_KEYS_MAX;
+use crate::s3::request::Request;
 use crate::s3::xml::Writer;
 use crate::store::{Object, ObjectChecksum};
 
@@ -20,21 +21,10 @@ const NAMES: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass", "Ob
 pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
     let request = call.request();
     let name = call.object()?;
-    check_read_headers(request)?;
-    let asked = request.amz("x-amz-object-attributes").unwrap_or_default();
-    if asked.is_empty() {
-        return Err(ErrorCode::InvalidRequest
-            .says("Missing required header for this request: x-amz-object-attributes"));
-    }
-    let asked_names: Vec<&str> = asked.split(',').map(str::trim).collect();
-    if asked_names.iter().any(|name| !NAMES.contains(name)) {
-        let message = "Invalid attribute name specified.";
-        return Err(Error::invalid_argument(message, "x-amz-object-attributes", asked.as_ref()));
-    }
+    let asked_names = asked(request)?;
     let object = call.store().object(&name).map_err(|error| of_store(error, request))?;
     let mut writer = Writer::answer("GetObjectAttributesResponse");
-    // The order is that of S3, whatever that of the request.
-    for name in NAMES.into_iter().filter(|name| asked_names.contains(name)) {
+    for name in asked_names {
         match name {
             "ETag" => {
                 writer.element(name, object.etag);
@@ -55,6 +45,25 @@ pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
     add_version(headers, call.has_versions().then_some(object.version));
     headers.extend(HeaderValue::try_from(object.modified.http_date()).ok().map(|date| (LAST_MODIFIED, date)));
     Ok(reply)
+}
+
+/// The names of the attributes that are asked for, in the order of S3, whatever that of the request.
+///
+/// # Errors
+/// `InvalidRequest` if there are none, `InvalidArgument` for one that is not known.
+pub(super) fn asked(request: &Request) -> Result<Vec<&'static str>, Error> {
+    check_read_headers(request)?;
+    let asked = request.amz("x-amz-object-attributes").unwrap_or_default();
+    if asked.is_empty() {
+        return Err(ErrorCode::InvalidRequest
+            .says("Missing required header for this request: x-amz-object-attributes"));
+    }
+    let names: Vec<&str> = asked.split(',').map(str::trim).collect();
+    if names.iter().any(|name| !NAMES.contains(name)) {
+        let message = "Invalid attribute name specified.";
+        return Err(Error::invalid_argument(message, "x-amz-object-attributes", asked.as_ref()));
+    }
+    Ok(NAMES.into_iter().filter(|name| names.contains(name)).collect())
 }
 
 fn write_checksum_attribute(writer: &mut Writer, object: &Object) {

@@ -121,6 +121,7 @@ pub(super) async fn create(call: &Call<'_>, body: &mut Intake) -> Result<Reply, 
         false => Vec::new(),
     };
     let (location, tags) = configuration(call, &document)?;
+    let elsewhere = location.is_some();
     let new = NewBucket {
         name: call.bucket().clone(),
         owner: call.caller().to_owned(),
@@ -131,7 +132,10 @@ pub(super) async fn create(call: &Call<'_>, body: &mut Intake) -> Result<Reply, 
         Ok(()) => {}
         Err(store::Error::BucketExists(owner)) if owner == call.caller() => {
             // In the first region one's own bucket may be made again, unless it would get tags.
-            if call.context.settings.region != FIRST_REGION || !tags.is_empty() {
+            let there =
+                call.store().bucket(call.bucket()).map_err(|error| of_store(error, call.request()))?;
+            let is_first = call.context.settings.region == FIRST_REGION;
+            if !is_first || elsewhere || there.location.is_some() || !tags.is_empty() {
                 return Err(ErrorCode::BucketAlreadyOwnedByYou
                     .error()
                     .with("BucketName", call.bucket().as_str()));
@@ -148,7 +152,7 @@ pub(super) async fn create(call: &Call<'_>, body: &mut Intake) -> Result<Reply, 
 }
 
 /// Buckets own what is in them: another rule is not to be had yet.
-fn check_ownership(request: &Request) -> Result<(), Error> {
+pub(super) fn check_ownership(request: &Request) -> Result<(), Error> {
     const NAME: &str = "x-amz-object-ownership";
     match request.amz(NAME).as_deref() {
         None | Some("BucketOwnerEnforced") => Ok(()),

@@ -39,7 +39,7 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Reply, Error> {
     let request = call.request();
     let name = call.object()?;
     check_read_headers(request)?;
-    let overrides = overrides(call)?;
+    let overrides = overrides(request)?;
     let object = call.store().object(&name).map_err(|error| of_store(error, request))?;
     match Conditions::of_request(request, call.now).for_read(&object.etag, object.modified) {
         Decision::Proceed => {}
@@ -91,7 +91,7 @@ pub(super) fn within(bytes: &bytes::Bytes, span: Span) -> bytes::Bytes {
 fn select(request: &Request, object: &Object) -> Result<Option<Span>, Error> {
     let range =
         request.header("range").and_then(ByteRange::parse).filter(|_| if_range_holds(request, object));
-    let Some(number) = request.query().value("partNumber") else {
+    let Some(asked) = asked_part(request)? else {
         let Some(range) = range else {
             return Ok(None);
         };
@@ -103,12 +103,6 @@ fn select(request: &Request, object: &Object) -> Result<Option<Span>, Error> {
         })?;
         return Ok(Some(span));
     };
-    if request.header("range").is_some() {
-        return Err(
-            ErrorCode::InvalidRequest.says("Cannot specify both Range header and partNumber query parameter")
-        );
-    }
-    let asked = PartNumber::parse(number).ok_or_else(|| invalid_part_number(number))?;
     let whole = [ObjectPart { size: object.size, checksum: None }];
     let parts = if object.parts.is_empty() { &whole[..] } else { &object.parts };
     let index = usize::from(asked.value()) - 1;
@@ -116,10 +110,25 @@ fn select(request: &Request, object: &Object) -> Result<Option<Span>, Error> {
         ErrorCode::InvalidPartNumber
             .error()
             .with("ActualPartCount", parts.len().to_string())
-            .with("PartNumberRequested", number)
+            .with("PartNumberRequested", asked.value().to_string())
     })?;
     let offset = parts.iter().take(index).map(|part| part.size).sum();
     Ok(Some(Span { offset, length: part.size }))
+}
+
+/// The part that the request asks for.
+///
+/// # Errors
+/// `InvalidRequest` beside a range, `InvalidArgument` for what is no number of a part.
+pub(super) fn asked_part(request: &Request) -> Result<Option<PartNumber>, Error> {
+    let Some(number) = request.query().value("partNumber") else {
+        return Ok(None);
+    };
+    if request.header("range").is_some() {
+        let message = "Cannot specify both Range header and partNumber query parameter";
+        return Err(ErrorCode::InvalidRequest.says(message));
+    }
+    PartNumber::parse(number).map(Some).ok_or_else(|| invalid_part_number(number))
 }
 
 /// `InvalidArgument` for a part number.
@@ -213,10 +222,13 @@ pub(super) fn check_overrides_signed(verified: &Verified) -> Result<(), Error> {
 }
 
 /// The overridden headers.
-fn overrides(call: &Call<'_>) -> Result<HeaderMap, Error> {
+///
+/// # Errors
+/// `InvalidArgument` for what cannot be in a header.
+pub(super) fn overrides(request: &Request) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     for (parameter, name) in OVERRIDES {
-        let Some(value) = call.request().query().value(parameter) else {
+        let Some(value) = request.query().value(parameter) else {
             continue;
         };
         let latin1: Option<Vec<u8>> = value.chars().map(|c| u8::try_from(u32::from(c)).ok()).collect();

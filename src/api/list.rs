@@ -8,7 +8,9 @@ use super::error::of_store;
 use super::exchange::{Call, Reply, blocking, xml};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::listing::{PAGE_KEYS_MAX, Page, Selection};
-use crate::s3::name::{ETag, ObjectKey, UploadId};
+use crate::s3::name::{ETag, ObjectKey, UploadId, VersionId};
+use crate::s3::operation::Operation;
+use crate::s3::request::Request;
 use crate::s3::uri::{Query, encode_form};
 use crate::s3::xml::Writer;
 use crate::store::{Summary, Upload, UploadName};
@@ -36,11 +38,7 @@ pub(super) async fn objects_v2(call: &Call<'_>) -> Result<Reply, Error> {
     let asked = Asked::of(query, "max-keys")?;
     let token = query.value("continuation-token");
     let start_after = query.value("start-after").unwrap_or_default();
-    let after = match token {
-        // An empty one is not as if there were none, unlike in a listing of buckets.
-        Some(token) => Some(optional(token).map_or_else(|| Err(invalid_token()), decode_token)?),
-        None => optional(start_after).map(str::to_owned),
-    };
+    let after = continued(query)?.or_else(|| optional(start_after).map(str::to_owned));
     let page = objects(call, asked.selection(after.as_deref())).await?;
     let owner = match query.value("fetch-owner") {
         Some("true") => Some(call.bucket_owner()),
@@ -64,21 +62,7 @@ pub(super) async fn versions(call: &Call<'_>) -> Result<Reply, Error> {
     let asked = Asked::of(query, "max-keys")?;
     let key_marker = query.value("key-marker").unwrap_or_default();
     let version_marker = query.value("version-id-marker").unwrap_or_default();
-    if key_marker.is_empty() && !version_marker.is_empty() {
-        return Err(Error::invalid_argument(
-            "A version-id marker cannot be specified without a key marker.",
-            "version-id-marker",
-            version_marker,
-        ));
-    }
-    let after = match version_marker {
-        "" if query.contains("version-id-marker") && !key_marker.is_empty() => {
-            let message = "A version-id marker cannot be empty.";
-            return Err(Error::invalid_argument(message, "version-id-marker", ""));
-        }
-        "" => None,
-        marker => Some(parse_version(marker, "version-id-marker")?),
-    };
+    let after = version_after(query)?;
     let (store, bucket) = (call.store().clone(), call.bucket().clone());
     let selection = asked.selection(optional(key_marker));
     let page = blocking(move || store.versions(&bucket, &selection, after)).await?;
@@ -109,6 +93,52 @@ pub(super) async fn versions(call: &Call<'_>) -> Result<Reply, Error> {
     }
     write_prefixes(&mut writer, &asked, &page.prefixes);
     Ok(xml(closed(writer, "ListVersionsResult")))
+}
+
+/// The version that a page begins behind.
+fn version_after(query: &Query) -> Result<Option<VersionId>, Error> {
+    let key_marker = query.value("key-marker").unwrap_or_default();
+    let version_marker = query.value("version-id-marker").unwrap_or_default();
+    if key_marker.is_empty() && !version_marker.is_empty() {
+        return Err(Error::invalid_argument(
+            "A version-id marker cannot be specified without a key marker.",
+            "version-id-marker",
+            version_marker,
+        ));
+    }
+    match version_marker {
+        "" if query.contains("version-id-marker") && !key_marker.is_empty() => {
+            let message = "A version-id marker cannot be empty.";
+            Err(Error::invalid_argument(message, "version-id-marker", ""))
+        }
+        "" => Ok(None),
+        marker => parse_version(marker, "version-id-marker").map(Some),
+    }
+}
+
+/// Judges what a listing is asked.
+///
+/// # Errors
+/// What it would be answered, whatever is there.
+pub(super) fn check(request: &Request) -> Result<(), Error> {
+    let query = request.query();
+    match request.operation() {
+        Operation::ListMultipartUploads => Asked::of(query, "max-uploads").map(drop),
+        operation => {
+            Asked::of(query, "max-keys")?;
+            match operation {
+                Operation::ListObjectVersions => version_after(query).map(drop),
+                Operation::ListObjectsV2 => continued(query).map(drop),
+                _ => Ok(()),
+            }
+        }
+    }
+}
+
+/// The key that the page before ended with. An empty token is not as if there were none, unlike in a listing of buckets.
+fn continued(query: &Query) -> Result<Option<String>, Error> {
+    let token = query.value("continuation-token");
+    token.map(|token| optional(token).map_or_else(|| Err(invalid_token()), decode_token)).transpose()
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>

@@ -6,6 +6,7 @@ mod conditions;
 mod error;
 mod exchange;
 mod get;
+mod head;
 mod id;
 mod journal;
 mod lifecycle;
@@ -29,6 +30,7 @@ use http::{HeaderValue, Method, Version};
 use hyper::body::Incoming;
 
 pub use exchange::{Body, Context, Peer, Reply, Settings, WINDOW_BYTES_MIN};
+pub use head::check_head;
 pub use id::RequestId;
 pub use lifecycle::apply_lifecycles;
 pub use measure::{Requests, metrics};

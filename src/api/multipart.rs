@@ -16,6 +16,7 @@ use crate::s3::error::{Error, ErrorCode};
 use crate::s3::metadata::Metadata;
 use crate::s3::name::{ETag, PartNumber, UploadId, VersionId};
 use crate::s3::range::{Span, parse_copy_range};
+use crate::s3::request::Request;
 use crate::s3::target::Style;
 use crate::s3::uri::{Slash, encode};
 use crate::s3::xml::{Element, Writer};
@@ -33,7 +34,7 @@ pub(super) async fn create(call: &Call<'_>) -> Result<Reply, Error> {
         id: new_upload_id(call)?,
         initiated: call.now,
         metadata: Metadata::of_request(request, false)?,
-        tags: named_tags(call)?,
+        tags: named_tags(request)?,
         checksum: chosen_checksum(call)?,
         initiator: call.caller().to_owned(),
     };
@@ -62,7 +63,7 @@ fn new_upload_id(call: &Call<'_>) -> Result<UploadId, Error> {
 fn chosen_checksum(call: &Call<'_>) -> Result<Option<(Algorithm, ChecksumType)>, Error> {
     let request = call.request();
     let kind = request.amz("x-amz-checksum-type");
-    let Some(algorithm) = named_algorithm(call)? else {
+    let Some(algorithm) = named_algorithm(request)? else {
         return match kind {
             None => Ok(None),
             Some(_) => Err(ErrorCode::InvalidRequest.says(
@@ -101,13 +102,25 @@ pub(super) fn upload(call: &Call<'_>) -> Result<Upload, Error> {
 
 /// The upload as the request names it.
 fn upload_name(call: &Call<'_>) -> Result<UploadName, Error> {
-    let text = call.request().query().value("uploadId").unwrap_or_default();
-    let id = UploadId::parse(text).ok_or_else(|| of_store(store::Error::NoSuchUpload, call.request()))?;
+    let id = upload_id(call.request())?;
     Ok(UploadName { bucket: call.bucket().clone(), key: call.key().clone(), id })
 }
 
-fn part_number(call: &Call<'_>) -> Result<PartNumber, Error> {
-    let text = call.request().query().value("partNumber").unwrap_or_default();
+/// The id of the upload that the request names.
+///
+/// # Errors
+/// `NoSuchUpload` for what is none.
+pub(super) fn upload_id(request: &Request) -> Result<UploadId, Error> {
+    let text = request.query().value("uploadId").unwrap_or_default();
+    UploadId::parse(text).ok_or_else(|| of_store(store::Error::NoSuchUpload, request))
+}
+
+/// The number of the part that the request names.
+///
+/// # Errors
+/// `InvalidArgument`.
+pub(super) fn part_number(request: &Request) -> Result<PartNumber, Error> {
+    let text = request.query().value("partNumber").unwrap_or_default();
     PartNumber::parse(text).ok_or_else(|| invalid_part_number(text))
 }
 
@@ -116,7 +129,7 @@ pub(super) async fn upload_part(call: &Call<'_>, body: &mut Intake) -> Result<Re
     let request = call.request();
     refuse_version(request)?;
     check_acl(request)?;
-    let number = part_number(call)?;
+    let number = part_number(request)?;
     let upload = upload(call)?;
     let fallback = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
     let check = call.permit.verified().check_body(BodyKind::Part { checksum: fallback })?;
@@ -158,7 +171,7 @@ pub(super) async fn upload_part_copy(call: &Call<'_>) -> Result<Reply, Error> {
     let request = call.request();
     refuse_version(request)?;
     check_acl(request)?;
-    let number = part_number(call)?;
+    let number = part_number(request)?;
     let upload = upload(call)?;
     let source = copy_source(call)?;
     let (part, version) = copy_part(call, &upload, number, &source).await?;

@@ -57,7 +57,7 @@ fn new_object(call: &Call<'_>, framed: bool) -> Result<NewObject, Error> {
         bucket: call.bucket().clone(),
         key: call.key().clone(),
         metadata: Metadata::of_request(call.request(), framed)?,
-        tags: named_tags(call)?,
+        tags: named_tags(call.request())?,
         condition: WriteCondition::of_request(call.request())?,
     })
 }
@@ -66,8 +66,8 @@ fn new_object(call: &Call<'_>, framed: bool) -> Result<NewObject, Error> {
 ///
 /// # Errors
 /// As [`Tags::parse_header`].
-pub(super) fn named_tags(call: &Call<'_>) -> Result<Tags, Error> {
-    let tags = call.request().amz("x-amz-tagging").map(|text| Tags::parse_header(&text)).transpose()?;
+pub(super) fn named_tags(request: &Request) -> Result<Tags, Error> {
+    let tags = request.amz("x-amz-tagging").map(|text| Tags::parse_header(&text)).transpose()?;
     Ok(tags.unwrap_or_default())
 }
 
@@ -192,8 +192,8 @@ pub(super) fn refuse_copy_source(request: &Request) -> Result<(), Error> {
 ///
 /// # Errors
 /// `InvalidRequest` for one that is none.
-pub(super) fn named_algorithm(call: &Call<'_>) -> Result<Option<Algorithm>, Error> {
-    let Some(name) = call.request().amz("x-amz-checksum-algorithm") else {
+pub(super) fn named_algorithm(request: &Request) -> Result<Option<Algorithm>, Error> {
+    let Some(name) = request.amz("x-amz-checksum-algorithm") else {
         return Ok(None);
     };
     let algorithm = Algorithm::parse(&name);
@@ -205,7 +205,7 @@ pub(super) fn named_algorithm(call: &Call<'_>) -> Result<Option<Algorithm>, Erro
 /// A copy keeps tag and checksum of its source, unless that was uploaded in parts, whose tag and checksum a body that
 /// comes in one go cannot have, or another checksum is asked for: the source is then read.
 async fn copied_digests(call: &Call<'_>, source: &ObjectName) -> Result<Option<ReadDigests>, Error> {
-    let named = named_algorithm(call)?;
+    let named = named_algorithm(call.request())?;
     let failed = |error| of_source(error, source, call);
     let object = call.store().object(source).map_err(failed)?;
     check_source_size(object.size)?;
@@ -271,12 +271,30 @@ pub(super) fn check_source_size(bytes: u64) -> Result<(), Error> {
 
 const COPY_SOURCE: &str = "x-amz-copy-source";
 
+/// The object that is copied.
+///
+/// # Errors
+/// As [`named_source`]; `NoSuchBucket` if it is in none.
+pub(super) fn copy_source(call: &Call<'_>) -> Result<ObjectName, Error> {
+    let source = named_source(call.request())?;
+    match call.store().bucket(&source.bucket) {
+        Ok(owned) => {
+            check_expected_owner(call.request(), "x-amz-source-expected-bucket-owner", &owned)?;
+            Ok(source)
+        }
+        Err(store::Error::NoSuchBucket) => {
+            Err(ErrorCode::NoSuchBucket.error().with("BucketName", source.bucket.as_str()))
+        }
+        Err(error) => Err(of_store(error, call.request())),
+    }
+}
+
 /// The object that `x-amz-copy-source` names: `/bucket/key`, percent-encoded, perhaps with `?versionId=`.
 ///
 /// # Errors
-/// `InvalidArgument` if it names none, `NoSuchBucket` if it is in none.
-pub(super) fn copy_source(call: &Call<'_>) -> Result<ObjectName, Error> {
-    let header = call.request().amz(COPY_SOURCE).unwrap_or_default();
+/// `InvalidArgument` if it names none.
+pub(super) fn named_source(request: &Request) -> Result<ObjectName, Error> {
+    let header = request.amz(COPY_SOURCE).unwrap_or_default();
     let refuse =
         |message: &'static str| Error::invalid_argument(message, COPY_SOURCE, COPY_SOURCE).at("copy source");
     let (path, version) = match header.split_once("?versionId=") {
@@ -300,16 +318,7 @@ pub(super) fn copy_source(call: &Call<'_>) -> Result<ObjectName, Error> {
         KeyError::TooLong(size) => key_too_long(size),
         KeyError::Empty | KeyError::Nul => refuse("Invalid copy source object key"),
     })?;
-    match call.store().bucket(&bucket) {
-        Ok(owned) => {
-            check_expected_owner(call.request(), "x-amz-source-expected-bucket-owner", &owned)?;
-            Ok(ObjectName { bucket, key, version })
-        }
-        Err(store::Error::NoSuchBucket) => {
-            Err(ErrorCode::NoSuchBucket.error().with("BucketName", bucket.as_str()))
-        }
-        Err(error) => Err(of_store(error, call.request())),
-    }
+    Ok(ObjectName { bucket, key, version })
 }
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>

@@ -21,7 +21,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
-pub use canonical::CanonicalRequest;
+pub use canonical::{CanonicalRequest, UNSIGNED_PAYLOAD};
 pub use claim::{Claimed, Mechanism, is_signature_parameter};
 pub use credential::{Key, Keyring, SecretKey, User};
 pub use payload::{BodyCheck, BodyKind, BodyProof, Digester, Framer, FramingProof, OBJECT_BYTES_MAX};

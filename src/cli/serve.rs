@@ -12,7 +12,7 @@ use super::{Failure, log, say};
 use crate::api;
 use crate::auth::{self, Keyring, SecretKey};
 use crate::clock::Clock;
-use crate::config::{BODY_STALL_MAX, Config, KeyPair, LISTEN_DEFAULT, LogFormat, User};
+use crate::config::{BODY_STALL_MAX, Config, KeyPair, LogFormat, User};
 use crate::policy::Policy;
 use crate::private;
 use crate::s3::name::BucketName;
@@ -133,12 +133,8 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
 async fn serve(config: &Config) -> Result<(), Failure> {
     let (auth, buckets) = (config.auth()?, config.bucket_names()?);
     let lifecycle_interval = config.lifecycle_interval()?;
-    let mut listen = config.listen.clone();
-    if listen.is_empty() {
-        listen.push(LISTEN_DEFAULT.to_owned());
-    }
     let settings = server::Settings {
-        listen,
+        listen: config.listen()?,
         tls: config.tls()?,
         connections_per_address_max: config.connections_per_address_max,
     };
@@ -304,6 +300,9 @@ fn greet(config: &Config, urls: &[String], origin: &Origin) -> Result<(), Failur
         directory.display(),
         urls.join(", ")
     ))?;
+    if config.listen.iter().any(|address| address.starts_with("0.0.0.0:") || address.starts_with("[::]:")) {
+        say(&"and at every other address of this machine: --listen says which")?;
+    }
     let url = urls.first().map(String::as_str).unwrap_or_default();
     match origin {
         Origin::Given => Ok(()),
@@ -312,6 +311,7 @@ fn greet(config: &Config, urls: &[String], origin: &Origin) -> Result<(), Failur
             "
 A key pair was made and is kept in {file}. To use it, paste:
 
+  unset AWS_SESSION_TOKEN AWS_REGION AWS_ENDPOINT_URL_S3
   export AWS_ACCESS_KEY_ID={access}
   export AWS_SECRET_ACCESS_KEY={secret}
   export AWS_DEFAULT_REGION={region}

@@ -8,12 +8,14 @@ use super::credentials::{self, KeyFlags};
 use super::{Failure, say};
 use crate::api;
 use crate::auth::{
-    Key, Keyring, Presign, SecretKey, Settings, SignVersion, User, authenticate, is_signature_parameter,
+    Key, Keyring, Presign, SecretKey, Settings, SignVersion, UNSIGNED_PAYLOAD, User, authenticate,
+    is_signature_parameter,
 };
 use crate::clock::Clock;
-use crate::config::{Config, KeyPair, REGION_DEFAULT, parse_seconds};
+use crate::config::{Config, KeyPair, REGION_ANY, REGION_DEFAULT, check_key, parse_seconds};
 use crate::s3::error::Error;
-use crate::s3::name::{BucketName, ObjectKey};
+use crate::s3::name::{BucketName, KEY_BYTES_MAX, KeyError, ObjectKey};
+use crate::s3::operation::Operation;
 use crate::s3::request::Request;
 use crate::s3::target::{Domains, without_port};
 
@@ -80,13 +82,20 @@ impl Method {
         }
     }
 
-    fn curl(self) -> &'static str {
-        match self {
+    /// The command that uses a URL with this path. Without `--path-as-is` curl takes the dots out of a path.
+    fn curl(self, path: &str, has_body: bool) -> String {
+        let as_is = if path.contains("/.") { " --path-as-is" } else { "" };
+        let is_folder = ["/", "/.", "/.."].iter().any(|end| path.ends_with(end));
+        let command = match self {
             Self::Get => "curl",
-            Self::Put => "curl --upload-file FILE",
             Self::Head => "curl --head",
             Self::Delete => "curl --request DELETE",
-        }
+            Self::Put if !has_body => "curl --request PUT",
+            // `--upload-file` would put the name of the file behind such a path.
+            Self::Put if is_folder => "curl --request PUT --data-binary @FILE",
+            Self::Put => "curl --upload-file FILE",
+        };
+        format!("{command}{as_is}")
     }
 }
 
@@ -94,10 +103,13 @@ impl Method {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let file = arguments.config.as_deref().map(Config::read).transpose()?;
     let key = key(arguments, file.as_ref())?;
+    check_key(&key)?;
     let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     let named = file.as_ref().map(|file| file.region_name().to_owned());
-    let given = arguments.region.clone().filter(|region| region != "any").or(named);
-    let region = given.or_else(|| set("AWS_REGION")).or_else(|| set("AWS_DEFAULT_REGION"));
+    let one = |region: &String| region != REGION_ANY;
+    let given = arguments.region.clone().filter(one).or(named);
+    let from_environment = || ["AWS_REGION", "AWS_DEFAULT_REGION"].into_iter().filter_map(set).find(one);
+    let region = given.or_else(from_environment);
     let region = region.unwrap_or_else(|| REGION_DEFAULT.to_owned());
     let wanted = arguments.endpoint.clone();
     let wanted = wanted.or_else(|| set("AWS_ENDPOINT_URL_S3")).or_else(|| set("AWS_ENDPOINT_URL"));
@@ -107,6 +119,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .into_iter()
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned()))
         .collect();
+    refuse_headers(&headers)?;
     let query = pairs(&arguments.query, '=', "query")?;
     if let Some((name, _)) = query.iter().find(|(name, _)| is_signature_parameter(name)) {
         return Err(format!("{name} is the signature's own parameter").into());
@@ -145,7 +158,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .into());
     }
     let url = presign.url();
-    check(&presign, &url, &settings, &domain)?;
+    let operation = check(&presign, &url, &settings, &domain)?;
     if !arguments.curl {
         return say(&url);
     }
@@ -153,9 +166,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .iter()
         .map(|(name, value)| format!(" --header {}", quoted(&format!("{name}: {value}"))))
         .collect();
-    // Without this flag curl takes the dots out of a path.
-    let as_is = if path.contains("/.") { " --path-as-is" } else { "" };
-    say(&format!("{}{as_is}{} {}", arguments.method.curl(), flags.concat(), quoted(&url)))
+    let has_body =
+        !matches!(operation, Operation::CreateBucket | Operation::CopyObject | Operation::UploadPartCopy);
+    let command = arguments.method.curl(&path, has_body);
+    // With `--data-binary` curl would say that a form is sent.
+    let untyped =
+        command.contains("--data-binary") && !headers.iter().any(|(name, _)| name == "content-type");
+    let untyped = if untyped { " --header 'Content-Type:'" } else { "" };
+    say(&format!("{command}{untyped}{} {}", flags.concat(), quoted(&url)))
 }
 
 /// How the server judges what is signed, as far as it can be known here.
@@ -168,11 +186,27 @@ fn settings(arguments: &Arguments, file: Option<Config>, region: &str) -> Result
     Ok(flags.or(file.unwrap_or_default()).auth()?)
 }
 
-/// Judges a URL as the server will, so that none is printed that would be refused.
+/// Refuses headers that cannot be signed as they are given.
+fn refuse_headers(headers: &[(String, String)]) -> Result<(), Failure> {
+    for (position, (name, value)) in headers.iter().enumerate() {
+        if name == "x-amz-content-sha256" && value != UNSIGNED_PAYLOAD {
+            return Err("a URL is signed for whatever body comes: its digest can go into content-md5 or a x-amz-checksum- header".into());
+        }
+        if name == "host" {
+            return Err("the host is always signed: name it with --endpoint".into());
+        }
+        if headers.iter().take(position).any(|(other, _)| other == name) {
+            return Err(format!("the header {name} is given twice: join its values with a comma").into());
+        }
+    }
+    Ok(())
+}
+
+/// Judges a URL as the server will, so that none is printed that would be refused. Gives what it asks for.
 ///
 /// # Errors
 /// Why it would be.
-fn check(presign: &Presign<'_>, url: &str, settings: &Settings, domain: &str) -> Result<(), Failure> {
+fn check(presign: &Presign<'_>, url: &str, settings: &Settings, domain: &str) -> Result<Operation, Failure> {
     let would = |error: &dyn std::fmt::Display| format!("the server would refuse this URL: {error}");
     let refused = |error: &Error| match error.unsupported() {
         Some(what) => format!("{} ({what})", would(error)),
@@ -183,17 +217,20 @@ fn check(presign: &Presign<'_>, url: &str, settings: &Settings, domain: &str) ->
     for (name, value) in presign.headers {
         request = request.header(name.as_str(), value.as_str());
     }
+    // Whoever uses it says how long the body is.
+    if !presign.headers.iter().any(|(name, _)| name == "content-length") {
+        request = request.header(http::header::CONTENT_LENGTH, 0);
+    }
     let request = request.header(http::header::HOST, presign.host).body(());
     let (parts, ()) = request.map_err(|error| would(&error))?.into_parts();
     let domains = Domains::new(presign.host_bucket.map(|_| domain.to_owned()));
     let request = Request::parse(parts, &domains).map_err(|error| refused(&error))?;
-    if !api::is_served(request.operation()) {
-        return Err(refused(&api::not_implemented(request.operation())).into());
-    }
+    let operation = request.operation();
     let user = Arc::new(User { id: String::new(), display_name: String::new() });
     let keyring = Keyring::new([Key::new(presign.access_key, presign.secret.clone(), user)]);
-    let judged = authenticate(request, &keyring, settings, presign.now);
-    Ok(judged.map(|_| ()).map_err(|judged| refused(&judged.error))?)
+    let judged = authenticate(request, &keyring, settings, presign.now).map_err(|judged| judged.error);
+    judged.and_then(|verified| api::check_head(&verified)).map_err(|error| refused(&error))?;
+    Ok(operation)
 }
 
 /// The key to sign with: flags, then the configuration, then the environment of AWS tools, then the one a store
@@ -218,6 +255,9 @@ fn key(arguments: &Arguments, file: Option<&Config>) -> Result<KeyPair, Failure>
         |key: &KeyPair| arguments.key.access_key.as_ref().is_none_or(|wanted| *wanted == key.access_key);
     let found = users.into_iter().flat_map(|user| user.keys).find(wanted);
     found.ok_or_else(|| {
+        if let Some(wanted) = &arguments.key.access_key {
+            return format!("the secret key of {wanted:?} is not known: give --secret-key, --config or --dir").into();
+        }
         let text = "no key to sign with: give --access-key and --secret-key, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, --config, or --dir of a store";
         text.into()
     })
@@ -226,9 +266,16 @@ fn key(arguments: &Arguments, file: Option<&Config>) -> Result<KeyPair, Failure>
 /// Scheme, and host with its port unless it is the scheme's own.
 fn endpoint(url: &str) -> Result<(String, String), Failure> {
     let uri: http::Uri = url.parse().map_err(|error| format!("{url:?} is not a URL: {error}"))?;
+    if url.contains(['?', '#', '@']) {
+        return Err(format!("an endpoint is scheme, host and port, but {url:?} has more").into());
+    }
     let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(format!("{url:?} is not an http or https URL").into());
     };
+    // What is behind the host is a port, which `port_u16` gives only if it can be one.
+    if authority.port_u16().is_none() && authority.as_str() != authority.host() {
+        return Err(format!("{url:?} has a port that cannot be").into());
+    }
     let own_port = if scheme == "http" { ":80" } else { ":443" };
     let host = authority.as_str().trim_end_matches(own_port).to_ascii_lowercase();
     match uri.path() {
@@ -246,7 +293,12 @@ fn target(text: &str) -> Result<(String, String), Failure> {
     if key.is_empty() {
         return Ok((bucket.to_string(), "/".to_owned()));
     }
-    let key = ObjectKey::parse(key).map_err(|_| malformed())?;
+    let key = ObjectKey::parse(key).map_err(|error| match error {
+        KeyError::TooLong(size) => {
+            format!("the key has {size} bytes; it may have {KEY_BYTES_MAX} at most")
+        }
+        KeyError::Empty | KeyError::Nul => malformed(),
+    })?;
     Ok((bucket.to_string(), format!("/{key}")))
 }
 
@@ -254,7 +306,7 @@ fn pairs(texts: &[String], separator: char, what: &str) -> Result<Vec<(String, S
     let split = |text: &String| {
         let pair = text.split_once(separator).filter(|(name, _)| !name.trim().is_empty());
         pair.map(|(name, value)| (name.trim().to_owned(), value.to_owned()))
-            .ok_or_else(|| format!("--{what} {text:?} has no '{separator}'").into())
+            .ok_or_else(|| format!("--{what} {text:?} is not of the form NAME{separator}VALUE").into())
     };
     texts.iter().map(split).collect()
 }
@@ -277,6 +329,11 @@ mod tests {
         assert_eq!(parse("http://h/s3/"), None);
         assert_eq!(parse("ftp://h"), None);
         assert_eq!(parse("h"), None);
+        assert_eq!(parse("http://[::1]:9000"), expect("http", "[::1]:9000"));
+        for url in ["http://u@h", "http://h?x=1", "http://h/#x", "http://h:70000", "http://h:", "http://h:x"]
+        {
+            assert_eq!(parse(url), None, "{url}");
+        }
     }
 
     #[test]

@@ -14,11 +14,11 @@ use crate::server::TlsFiles;
 use crate::store;
 
 /// Where to listen if nothing is said.
-pub const LISTEN_DEFAULT: &str = "127.0.0.1:9000";
+const LISTEN_DEFAULT: &str = "127.0.0.1:9000";
 /// The region if none is named.
 pub const REGION_DEFAULT: &str = "us-east-1";
 /// The word for every region.
-const REGION_ANY: &str = "any";
+pub const REGION_ANY: &str = "any";
 /// How long a body may stand still.
 pub const BODY_STALL_MAX: Duration = Duration::from_secs(60);
 
@@ -176,11 +176,37 @@ impl Config {
         }
     }
 
+    /// The addresses to listen on.
+    ///
+    /// # Errors
+    /// That one is not of the form `HOST:PORT`.
+    pub fn listen(&self) -> Result<Vec<String>, Error> {
+        let is_address = |address: &&String| {
+            let parts = address.rsplit_once(':');
+            parts.is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok())
+        };
+        match self.listen.iter().find(|address| !is_address(address)) {
+            Some(address) => Err(Error(format!(
+                "cannot listen on {address:?}: write HOST:PORT, like {LISTEN_DEFAULT}, or 0.0.0.0:9000 for every address of this machine"
+            ))),
+            None if self.listen.is_empty() => Ok(vec![LISTEN_DEFAULT.to_owned()]),
+            None => Ok(self.listen.clone()),
+        }
+    }
+
     /// How strict signatures are judged.
     ///
     /// # Errors
-    /// That `expires-max` is no duration.
+    /// That `expires-max` is no duration, or the region no name.
     pub fn auth(&self) -> Result<auth::Settings, Error> {
+        let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+        if self.region_name().is_empty() || !self.region_name().bytes().all(is_of_name) {
+            let text = format!(
+                "{:?} is no name of a region: write one like {REGION_DEFAULT}, or {REGION_ANY}",
+                self.region_name()
+            );
+            return Err(Error(text));
+        }
         let region = match self.region.as_deref() {
             Some(REGION_ANY) => RegionRule::Any,
             _ => RegionRule::Only(self.region_name().to_owned()),

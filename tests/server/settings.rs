@@ -59,6 +59,18 @@ fn any_region_any_user() {
         table.status(access_key, &to("GET", "/bucket1").sign_with(&signer).send(), 200);
         table.status(access_key, &to("GET", "/bucket1").presign_with(&signer).send(), 200);
     }
+    // Only in the first region may one's own bucket be made again.
+    for (bucket, first, again) in [("/made-first", "", 200), ("/made-abroad", "eu-west-1", 409)] {
+        let make = |region: &str| {
+            let place = format!(
+                "<CreateBucketConfiguration><LocationConstraint>{region}</LocationConstraint></CreateBucketConfiguration>"
+            );
+            to("PUT", bucket).body(place).sign_with(&Signer { region: "auto", ..Signer::default() }).send()
+        };
+        table.status(bucket, &make(first), 200);
+        table.status("again", &make(first), again);
+        table.status("elsewhere", &make("ap-south-1"), 409);
+    }
     let mixed = Signer { access_key: "AKIDOTHER", ..Signer::default() };
     table.status("the secret of another", &to("GET", "/bucket1").sign_with(&mixed).send(), 403);
 }
