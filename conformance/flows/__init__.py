@@ -21,6 +21,7 @@ FLOWS = {
     "checksums": "each of the ten checksums: of objects, of parts, of copies, in answers",
     "genomics": "files that samtools writes in parts and reads back",
     "surface": "every method of the newest model, with its smallest input, changes nothing that it should not",
+    "readme": "the recipes of the README, as they stand there",
     "sign": "the URLs of `presigned sign`, beside those of botocore",
 }
 
@@ -41,5 +42,5 @@ def flow(name, *clients):
     return register
 
 
-for module in ("checksums", "commands", "genomics", "multipart", "reads", "refusals", "sdk", "sign", "surface", "tls", "trees", "urls", "versions", "version_tools"):
+for module in ("checksums", "commands", "genomics", "multipart", "readme", "reads", "refusals", "sdk", "sign", "surface", "tls", "trees", "urls", "versions", "version_tools"):
     importlib.import_module(f"flows.{module}")
