@@ -14,8 +14,8 @@ use crate::auth::{Claimed, Identity, Verified};
 use crate::s3::error::Error;
 use crate::s3::request::Request;
 
-/// Most characters of a name that is not checked yet.
-const CLAIMED_CHARACTERS_MAX: usize = 128;
+/// Most bytes of a name that is not checked yet.
+const CLAIMED_BYTES_MAX: usize = 128;
 
 /// What is known of a request so far.
 #[derive(Debug)]
@@ -82,8 +82,9 @@ impl Entry {
         self.key = request.target().key().map(|key| redact::text(key.as_str())).unwrap_or_default();
         self.host = redact::text(request.host());
         let claimed = Claimed::of(request);
-        self.access_key =
-            claimed.access_key.chars().take_while(is_of_key).take(CLAIMED_CHARACTERS_MAX).collect();
+        let key = claimed.access_key;
+        let end = key.bytes().take(CLAIMED_BYTES_MAX).take_while(is_of_key).count();
+        self.access_key = key.get(..end).unwrap_or_default().to_owned();
         self.url_id = claimed.url_id().unwrap_or_default();
     }
 
@@ -151,6 +152,6 @@ impl Drop for Entry {
 }
 
 /// What access keys are made of: what was mangled may have more behind them.
-fn is_of_key(c: &char) -> bool {
-    c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
+fn is_of_key(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }

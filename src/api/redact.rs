@@ -7,8 +7,8 @@ use crate::s3::uri;
 
 /// Parameters whose values let somebody else act, or prove that they could.
 const SECRET_PARAMETERS: [&str; 3] = ["x-amz-signature", "x-amz-security-token", "signature"];
-/// Ends of the names that secrets stand behind, in lower case.
-const MARKS: [&[u8]; 2] = [b"ignature", b"ecurity-token"];
+/// Ends of the names that secrets stand behind, in lower case, and where the rarest byte of each stands.
+const MARKS: [(&[u8], usize); 2] = [(b"ignature", 1), (b"ecurity-token", 6)];
 const MARK_LENGTH_MAX: usize = 13;
 /// How far behind its name a secret begins, at most: a `=` may have been encoded several times over.
 const GAP_MAX: usize = 16;
@@ -74,12 +74,7 @@ fn of_query(query: &str) -> String {
 
 /// Strikes out what stands behind a mark and is long enough, and, if `bare`, every run of 64 hexadecimal digits.
 fn strike(text: &str, bare: bool) -> Cow<'_, str> {
-    let bytes = text.as_bytes();
-    let mut secrets = marked(bytes);
-    if bare {
-        secrets.extend(digits(bytes));
-        secrets.sort_unstable();
-    }
+    let secrets = secrets(text.as_bytes(), bare);
     if secrets.is_empty() {
         return Cow::Borrowed(text);
     }
@@ -96,27 +91,63 @@ fn strike(text: &str, bare: bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Where what stands behind marks begins and ends.
-fn marked(bytes: &[u8]) -> Vec<(usize, usize)> {
-    let (mut found, mut at) = (Vec::new(), 0);
-    while let Some(mark) = bytes.get(at..).and_then(|rest| rest.iter().position(|byte| is_first(*byte))) {
-        at += mark;
-        let rest = bytes.get(at..).unwrap_or_default();
-        let is_here = |mark: &&&[u8]| rest.get(..mark.len()).is_some_and(|it| it.eq_ignore_ascii_case(mark));
-        let secret = MARKS.iter().find(is_here).and_then(|mark| behind(bytes, at + mark.len()));
-        at += 1;
-        if let Some((start, end)) = secret {
-            found.push((start, end));
-            // Whatever stands behind a mark farther from the end, ends there, too.
-            at = at.max(end.saturating_sub(MARK_LENGTH_MAX + GAP_MAX));
+/// Where secrets begin and end: what stands behind marks, and, if `bare`, runs of as many hexadecimal digits as a
+/// signature has, or more. One pass, of a look at a table for most bytes: this is done for every request.
+fn secrets(bytes: &[u8], bare: bool) -> Vec<(usize, usize)> {
+    let (mut found, mut marks_from, mut digits_from) = (Vec::new(), 0, 0);
+    for (at, byte) in bytes.iter().enumerate() {
+        let class = CLASSES.get(usize::from(*byte)).copied().unwrap_or_default();
+        if class & DIGIT == 0 {
+            if bare && at - digits_from >= HEX_LENGTH {
+                found.push((digits_from, at));
+            }
+            digits_from = at + 1;
+        }
+        if class & MARK != 0 && at >= marks_from {
+            let secret = mark_around(bytes, at).and_then(|end| behind(bytes, end));
+            if let Some((start, end)) = secret {
+                found.push((start, end));
+                // Whatever stands behind a mark farther from the end, ends there, too.
+                marks_from = end.saturating_sub(MARK_LENGTH_MAX + GAP_MAX);
+            }
         }
     }
+    if bare && bytes.len() - digits_from >= HEX_LENGTH {
+        found.push((digits_from, bytes.len()));
+    }
+    found.sort_unstable();
     found
 }
 
-/// Whether a mark may begin with it.
-fn is_first(byte: u8) -> bool {
-    matches!(byte | 0x20, b'i' | b'e')
+/// What a byte may be of: a run of hexadecimal digits, or a mark.
+const DIGIT: u8 = 1;
+const MARK: u8 = 2;
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut byte = 0;
+    while byte < classes.len() {
+        #[expect(clippy::cast_possible_truncation, clippy::indexing_slicing, reason = "there are 256 bytes")]
+        {
+            if (byte as u8).is_ascii_hexdigit() {
+                classes[byte] |= DIGIT;
+            }
+            // The rarest byte of each mark.
+            if matches!(byte as u8 | 0x20, b'g' | b'y') {
+                classes[byte] |= MARK;
+            }
+        }
+        byte += 1;
+    }
+    classes
+};
+
+/// The end of the mark whose rarest byte stands here.
+fn mark_around(bytes: &[u8], at: usize) -> Option<usize> {
+    MARKS.iter().find_map(|(mark, rarest)| {
+        let start = at.checked_sub(*rarest)?;
+        let is_here = bytes.get(start..start + mark.len())?.eq_ignore_ascii_case(mark);
+        is_here.then_some(start + mark.len())
+    })
 }
 
 /// The secret that begins soon behind a mark.
@@ -140,18 +171,6 @@ fn behind(bytes: &[u8], mark_end: usize) -> Option<(usize, usize)> {
     let padding = secret.get(length..)?.iter().take_while(|byte| **byte == b'=').count();
     (length >= SECRET_LENGTH_MIN && start - mark_end <= GAP_MAX)
         .then_some((mark_end, start + length + padding))
-}
-
-/// Where runs of as many hexadecimal digits as a signature has, or more, begin and end.
-fn digits(bytes: &[u8]) -> Vec<(usize, usize)> {
-    let (mut found, mut start) = (Vec::new(), 0);
-    for piece in bytes.split(|byte| !byte.is_ascii_hexdigit()) {
-        if piece.len() >= HEX_LENGTH {
-            found.push((start, start + piece.len()));
-        }
-        start += piece.len() + 1;
-    }
-    found
 }
 
 #[cfg(test)]

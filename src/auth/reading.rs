@@ -11,6 +11,8 @@ use crate::s3::uri::Query;
 
 /// S3 lets an unsigned header of this name pass beside a signed parameter.
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
+/// Up to so many names are compared each with each.
+const COMPARED_NAMES_MAX: usize = 16;
 const COPY_SOURCE: &str = "x-amz-copy-source";
 
 /// Refuses a request that can be read in more than one way. To be asked when the signature has been judged: a wrong
@@ -29,11 +31,12 @@ pub(super) fn check(request: &Request, mechanism: Mechanism) -> Result<(), Error
 /// An `x-amz-*` name may stand in the headers, on several lines that make one value, or in the query, in any case;
 /// in several places only with one value.
 fn check_names(request: &Request) -> Result<(), Error> {
-    let mut named: Vec<(&str, &str)> =
-        request.query().iter().filter(|(name, _)| is_amz(name) && !is(name, CONTENT_SHA256)).collect();
-    for (name, value) in &named {
+    let named = || request.query().iter().filter(|(name, _)| is_amz(name) && !is(name, CONTENT_SHA256));
+    // A presigned URL has a handful of such names, and most often no such header: that costs next to nothing.
+    let has_headers = request.headers().keys().any(|name| is_amz(name.as_str()));
+    for (name, value) in named().filter(|_| has_headers) {
         // The name is one of a header if it can be one at all.
-        let mut lines = request.headers().get_all(*name).iter().map(|line| line.as_bytes().trim_ascii());
+        let mut lines = request.headers().get_all(name).iter().map(|line| line.as_bytes().trim_ascii());
         if let Some(first) = lines.next()
             && lines.fold(first.to_vec(), |all, next| [&all, &b","[..], next].concat())
                 != value.trim().as_bytes()
@@ -41,15 +44,23 @@ fn check_names(request: &Request) -> Result<(), Error> {
             return Err(ambiguous(name, value));
         }
     }
-    let lower = |name: &str| name.bytes().map(|byte| byte.to_ascii_lowercase()).collect::<Vec<_>>();
-    if named.len() > 1 {
-        named.sort_by_cached_key(|(name, _)| lower(name));
-    }
-    let doubled = named.windows(2).find_map(|pair| match pair {
-        [(one, value), (two, other)] if is(one, two) && value != other => Some((two, other)),
-        _ => None,
-    });
+    let doubled = match named().count() {
+        count if count <= COMPARED_NAMES_MAX => named()
+            .enumerate()
+            .find(|(at, (one, value))| named().take(*at).any(|(two, other)| is(one, two) && *value != other))
+            .map(|(_, pair)| pair),
+        _ => doubled_of_many(named().collect()),
+    };
     doubled.map_or(Ok(()), |(name, value)| Err(ambiguous(name, value)))
+}
+
+/// A name that stands twice with different values.
+fn doubled_of_many<'q>(mut named: Vec<(&'q str, &'q str)>) -> Option<(&'q str, &'q str)> {
+    named.sort_by_cached_key(|(name, _)| name.to_ascii_lowercase());
+    named.windows(2).find_map(|pair| match pair {
+        [(one, value), (two, other)] if is(one, two) && value != other => Some((*two, *other)),
+        _ => None,
+    })
 }
 
 /// V2 signs what is decoded. A control character would be signed as a blank, and what stands behind an `&` in a value
