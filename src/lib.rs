@@ -43,7 +43,10 @@
 //! | user metadata | 2 KiB | [`s3::metadata::USER_METADATA_BYTES_MAX`] |
 //! | body of one PUT | 5 GiB | [`auth::OBJECT_BYTES_MAX`] |
 //! | parts of an upload, size of all but the last | 10,000, 5 MiB | [`s3::name::PART_NUMBER_MAX`], `store::PART_BYTES_MIN` |
-//! | document in a request | 8 MiB, 10 levels, 100,000 elements | `api`, [`s3::xml`] |
+//! | document in a request | DeleteObjects 8 MiB, CompleteMultipartUpload 3 MiB, lifecycle 2 MiB, tagging and CreateBucket 128 KiB, versioning 4 KiB; 10 levels, 100,000 elements | `api`, [`s3::xml`] |
+//! | documents in memory | 16 MiB of those up to 64 KiB, 48 MiB of larger ones; then `SlowDown` | `api` |
+//! | whole bodies read at once, for copies | two for each core, 1,024 more wait; then `SlowDown` | `api` |
+//! | files open for bodies | what connections leave of the open files allowed, at least half; then `SlowDown` | `api`, `server` |
 //! | keys of a listing page, of a DeleteObjects | 1,000 | [`s3::listing::PAGE_KEYS_MAX`], `api` |
 //! | parameters of a query, signed headers | 1,000, 100 | [`s3::request::QUERY_PARAMETERS_MAX`], [`auth`] |
 //! | body standing still, connection standing still | 60 s, 120 s | `config::BODY_STALL_MAX`, `server` |

@@ -1,6 +1,9 @@
 """Over TLS with a self-signed certificate: what was done in the clear, and each client's own transfer."""
 
 import io
+import os
+import subprocess
+import time
 
 import requests
 
@@ -77,6 +80,23 @@ OWN_TRANSFER = {
 }
 
 
+def shrinking(cell, server, options):
+    """A file that is cut short under its download ends that download, and nothing else."""
+    client = boto(server)
+    for option in options:
+        client.put_object(Bucket=BUCKET, Key="shrinking", Body=noise(24 * MIB))
+        url = client.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "shrinking"})
+        slow = ["curl", "--silent", option, "--cacert", server.ca, "--noproxy", "*", "--limit-rate", "4M", "--output", "/dev/null"]
+        download = subprocess.Popen([*map(str, slow), url])
+        time.sleep(1)
+        for blob in (cell.folder / "store" / "blobs").glob("*/*"):
+            blob.chmod(0o600)
+            os.truncate(blob, 100_000)
+        check(download.wait(timeout=60) not in (0, None), f"the download with {option} breaks off")
+        client.delete_object(Bucket=BUCKET, Key="shrinking")
+        check(curl(cell, server.endpoint + "/_presigned/health", server=server).status == 200, "the server goes on")
+
+
 @flow("tls", "curl")
 def tls_curl(cell):
     server = cell.serve(tls=True)
@@ -106,6 +126,7 @@ def tls_curl(cell):
     plain = curl(cell, read.replace("https:", "http:"), allow_exit=(0, 1, 52, 56))
     check(plain.status != 200, "no object without TLS")
     get(cell, read, body=content, server=server)
+    shrinking(cell, server, [option for option, _ in versions])
 
 
 def version_of_curl():

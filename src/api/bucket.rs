@@ -3,10 +3,12 @@
 use http::header::{CONTENT_LENGTH, LOCATION, TRANSFER_ENCODING};
 use http::{HeaderName, HeaderValue};
 
+use super::bounds::Document;
 use super::conditions::check_acl;
 use super::error::of_store;
 use super::exchange::{Body, Call, Intake, Reply, blocking, no_content, xml};
 use super::list::{decode_token, encode_token, max_entries, optional};
+use super::tagging::TAGGING_BYTES_MAX;
 use super::upload::receive_document;
 use crate::auth::{BodyKind, RegionRule};
 use crate::s3::error::{Error, ErrorCode};
@@ -22,6 +24,10 @@ const FIRST_REGION: &str = "us-east-1";
 /// The oldest name of a location, and the region that it means.
 const EU: &str = "EU";
 const EU_REGION: &str = "eu-west-1";
+
+/// Most bytes of the document of a new bucket, which may have tags, and of a versioning configuration.
+const CREATION_BYTES_MAX: u64 = TAGGING_BYTES_MAX;
+const VERSIONING_BYTES_MAX: u64 = 4 * 1024;
 
 /// Most buckets of one page.
 const PAGE_BUCKETS_MAX: usize = 10_000;
@@ -117,8 +123,11 @@ pub(super) async fn create(call: &Call<'_>, body: &mut Intake) -> Result<Reply, 
     let has_body =
         headers.contains_key(CONTENT_LENGTH) || headers.contains_key(TRANSFER_ENCODING) || !body.ended;
     let document = match has_body {
-        true => receive_document(call, body, BodyKind::Document { digest_required: false }).await?,
-        false => Vec::new(),
+        true => {
+            receive_document(call, body, BodyKind::Document { digest_required: false }, CREATION_BYTES_MAX)
+                .await?
+        }
+        false => Document::empty(),
     };
     let (location, tags) = configuration(call, &document)?;
     let elsewhere = location.is_some();
@@ -258,7 +267,9 @@ pub(super) fn versioning(call: &Call<'_>) -> Reply {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html>
 pub(super) async fn put_versioning(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
-    let document = receive_document(call, body, BodyKind::Document { digest_required: false }).await?;
+    let document =
+        receive_document(call, body, BodyKind::Document { digest_required: false }, VERSIONING_BYTES_MAX)
+            .await?;
     let configuration = Element::parse(&document, "VersioningConfiguration")?;
     if configuration.child("MfaDelete")?.is_some_and(|delete| delete.trim() == "Enabled") {
         return Err(Error::not_implemented("MfaDelete is not implemented here").at("versioning"));

@@ -1,5 +1,6 @@
 //! What all handlers share: the context they work in, the call they answer, the reply they give.
 
+use std::fmt::Debug;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -15,6 +16,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::task::JoinHandle;
 
+use super::bounds::{Bounds, Taken};
 use super::conditions::named_version;
 use super::id::{RequestId, host_id};
 use super::journal::Entry;
@@ -39,6 +41,16 @@ pub struct Peer {
     pub address: SocketAddr,
     /// What waits for it.
     pub unsent: Unsent,
+    pub line: Arc<dyn Line>,
+}
+
+/// What a connection is, to who answers its requests.
+pub trait Line: Debug + Send + Sync {
+    /// Whether the other end has closed it. One that has only said that it will send no more counts as gone: nobody can
+    /// tell the difference.
+    fn is_gone(&self) -> bool;
+    /// Whether what is handed to it goes to the kernel as it is, untouched: then it may be a mapping of a file.
+    fn is_direct(&self) -> bool;
 }
 
 /// How requests are answered.
@@ -69,6 +81,7 @@ pub struct Context {
     pub settings: Settings,
     pub requests: Arc<Requests>,
     pub lifecycles: Lifecycles,
+    pub bounds: Bounds,
 }
 
 impl Context {
@@ -82,6 +95,9 @@ impl Context {
 pub(super) struct Call<'c> {
     pub context: &'c Arc<Context>,
     pub permit: Permit<'c>,
+    pub peer: &'c Peer,
+    /// Whether windows of files are handed to the kernel as they are.
+    pub sends_files: bool,
     /// The addressed bucket, unless the operation makes one or needs none.
     pub owned: Option<&'c Bucket>,
     pub now: Timestamp,
@@ -244,10 +260,13 @@ impl Body {
     /// The store's.
     pub(super) async fn blobs(
         mut reader: BlobReader,
+        files: Taken,
         length: u64,
         window_bytes_max: u64,
     ) -> Result<Self, store::Error> {
-        let first = WINDOW_BYTES_FIRST.min(window_bytes_max);
+        let sizes = if reader.is_mapped() { &MAPPED } else { &COPIED };
+        let window_bytes_max = window_bytes_max.min(sizes.max);
+        let first = sizes.first.min(window_bytes_max);
         let read = tokio::task::spawn_blocking(move || {
             let window = reader.next_window_of(first);
             (reader, window)
@@ -259,8 +278,10 @@ impl Body {
             window,
             left: length,
             bytes: first,
+            bytes_min: sizes.min,
             bytes_max: window_bytes_max,
             since: Instant::now(),
+            _files: files,
         };
         Ok(Self { source: Source::Blobs(Box::new(windows)), entry: None })
     }
@@ -269,10 +290,21 @@ impl Body {
 /// Most bytes handed to the connection at once.
 const FRAME_BYTES_MAX: usize = 1024 * 1024;
 
-/// The first window of a body, so that its first byte leaves soon.
-const WINDOW_BYTES_FIRST: u64 = 1024 * 1024;
-/// The smallest of the others; two of them are in memory for each download.
+/// The smallest window of a download that may be asked for.
 pub const WINDOW_BYTES_MIN: u64 = 256 * 1024;
+
+/// Sizes of windows, in bytes; two of them are in memory for each download.
+struct Sizes {
+    /// Small enough that the first byte leaves soon.
+    first: u64,
+    min: u64,
+    max: u64,
+}
+
+/// Of windows that are pages of the file, which the system has in memory anyway.
+const MAPPED: Sizes = Sizes { first: 1024 * 1024, min: WINDOW_BYTES_MIN, max: u64::MAX };
+/// Of windows that are copies.
+const COPIED: Sizes = Sizes { first: 256 * 1024, min: 64 * 1024, max: 1024 * 1024 };
 /// A window that is sent sooner than this is followed by a larger one, so that the hops to other threads cost
 /// nothing; one that takes four times as long by a smaller one, so that slow downloads hold little memory.
 const WINDOW_TIME: Duration = Duration::from_millis(20);
@@ -283,10 +315,12 @@ struct Windows {
     next: Next,
     window: Bytes,
     left: u64,
-    /// Size of the next window, and of the largest; when the present one came.
+    /// Size of the next window, of the smallest and of the largest; when the present one came.
     bytes: u64,
+    bytes_min: u64,
     bytes_max: u64,
     since: Instant,
+    _files: Taken,
 }
 
 type WindowRead = (BlobReader, io::Result<Option<Bytes>>);
@@ -319,7 +353,7 @@ impl Windows {
         self.since = now;
         self.bytes = match took {
             took if took < WINDOW_TIME => (self.bytes * 2).min(self.bytes_max),
-            took if took > WINDOW_TIME * 4 => (self.bytes / 2).max(WINDOW_BYTES_MIN),
+            took if took > WINDOW_TIME * 4 => (self.bytes / 2).max(self.bytes_min),
             _ => self.bytes,
         };
     }

@@ -70,7 +70,9 @@ pub(super) async fn object(call: &Call<'_>) -> Result<Reply, Error> {
         (false, Content::Blobs(_)) if span.length == 0 => Body::empty(),
         (false, Content::Blobs(body)) => {
             let reader = call.store().reader(body, span.offset, span.length);
-            Body::blobs(reader, span.length, call.context.settings.window_bytes_max)
+            let reader = if call.sends_files { reader.mapped() } else { reader };
+            let files = call.context.bounds.files(reader.files())?;
+            Body::blobs(reader, files, span.length, call.context.settings.window_bytes_max)
                 .await
                 .map_err(|error| of_store(error, request))?
         }

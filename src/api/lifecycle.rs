@@ -21,6 +21,9 @@ use crate::store::{self, Bucket, Setting, UploadName, Walk};
 /// Most removals in one transaction: others wait for it.
 const BATCH_REMOVALS_MAX: usize = 256;
 
+/// Most bytes of a configuration: 1,000 rules, each with a prefix of the longest kind.
+const LIFECYCLE_BYTES_MAX: u64 = 2 * 1024 * 1024;
+
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLifecycleConfiguration.html>
 pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
     let stored = call.store().setting(call.bucket(), Setting::Lifecycle);
@@ -40,7 +43,9 @@ pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html>
 pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
-    let document = receive_document(call, body, BodyKind::Document { digest_required: true }).await?;
+    let document =
+        receive_document(call, body, BodyKind::Document { digest_required: true }, LIFECYCLE_BYTES_MAX)
+            .await?;
     let document = Lifecycle::parse(&document)?.document();
     // What is kept must be readable again.
     Lifecycle::parse(document.as_bytes())?;

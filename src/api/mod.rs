@@ -1,6 +1,7 @@
 //! The path of a request: parse, authenticate, authorize, act, answer.
 
 mod attributes;
+mod bounds;
 mod bucket;
 mod conditions;
 mod error;
@@ -29,7 +30,8 @@ use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Method, Version};
 use hyper::body::Incoming;
 
-pub use exchange::{Body, Context, Peer, Reply, Settings, WINDOW_BYTES_MIN};
+pub use bounds::Bounds;
+pub use exchange::{Body, Context, Line, Peer, Reply, Settings, WINDOW_BYTES_MIN};
 pub use head::check_head;
 pub use id::RequestId;
 pub use lifecycle::apply_lifecycles;
@@ -67,8 +69,8 @@ pub async fn handle(
     let result = match refusal {
         Some(error) => Err(error),
         None => {
-            let outcome =
-                AssertUnwindSafe(answer(&context, parts, &mut intake, &mut entry)).catch_unwind().await;
+            let answered = answer(&context, parts, peer, &mut intake, &mut entry);
+            let outcome = AssertUnwindSafe(answered).catch_unwind().await;
             outcome.unwrap_or_else(|_| Err(ErrorCode::InternalError.error().at("panic")))
         }
     };
@@ -102,10 +104,13 @@ fn is_continue(expect: &HeaderValue) -> bool {
 async fn answer(
     context: &Arc<Context>,
     parts: http::request::Parts,
+    peer: &Peer,
     body: &mut Intake,
     entry: &mut Entry,
 ) -> Result<Reply, Error> {
     let method = parts.method.clone();
+    // Frames of TLS and of HTTP/2 are made in this process.
+    let sends_files = peer.line.is_direct() && parts.version < Version::HTTP_2;
     let request = Request::parse(parts, &context.domains)?;
     entry.parsed(&request);
     match request.operation() {
@@ -136,7 +141,7 @@ async fn answer(
     }
     conditions::refuse_unsupported_headers(request)?;
     object::refuse_copy_source(request)?;
-    let call = Call { context, permit, owned: owned.as_ref(), now };
+    let call = Call { context, permit, peer, sends_files, owned: owned.as_ref(), now };
     if !is_served(request.operation()) {
         return Err(not_implemented(request.operation()));
     }

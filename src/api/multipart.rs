@@ -1,5 +1,6 @@
 //! Multipart uploads.
 
+use super::bounds::read_whole;
 use super::conditions::{check_acl, refuse_version};
 use super::error::of_store;
 use super::exchange::{Body, Call, Intake, Reply, blocking, no_content, xml};
@@ -23,6 +24,9 @@ use crate::s3::xml::{Element, Writer};
 use crate::store::{
     self, Completion, Content, NamedPart, ObjectChecksum, ObjectName, Part, Upload, UploadName, Versioning,
 };
+
+/// Most bytes of the document of a completion: 10,000 parts, each with a tag and the longest checksum.
+const COMPLETION_BYTES_MAX: u64 = 3 * 1024 * 1024;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html>
 pub(super) async fn create(call: &Call<'_>) -> Result<Reply, Error> {
@@ -225,15 +229,10 @@ async fn copy_part(
             call.store().put_part(name, number, received, call.now).await
         }
         Content::Blobs(body) => {
-            let mut reader = store.reader(body.clone(), span.offset, span.length);
-            let proof = blocking(move || {
-                while let Some(window) = reader.next_window()? {
-                    digester.update(&window);
-                }
-                Ok::<_, store::Error>(digester.finish())
-            });
-            let proof = proof.await?.map_err(failed)?;
-            call.store().copy_part(name, number, (body, span.offset), proof, call.now).await
+            let reader = store.reader(body.clone(), span.offset, span.length);
+            let digester =
+                read_whole(call, reader, digester, |digester, bytes| digester.update(bytes), failed).await?;
+            call.store().copy_part(name, number, (body, span.offset), digester.finish(), call.now).await
         }
     };
     Ok((part.map_err(|error| of_store(error, request))?, version))
@@ -271,7 +270,9 @@ pub(super) async fn complete(call: &Call<'_>, body: &mut Intake) -> Result<Reply
     let request = call.request();
     let name = upload_name(call)?;
     let condition = WriteCondition::of_request(request)?;
-    let document = receive_document(call, body, BodyKind::Completion).await?;
+    let known = call.store().check_upload(name.clone(), call.now);
+    known.map_err(|error| of_store(error, request))?;
+    let document = receive_document(call, body, BodyKind::Completion, COMPLETION_BYTES_MAX).await?;
     if document.is_empty() {
         return Err(ErrorCode::InvalidRequest.says("You must specify at least one part"));
     }

@@ -3,9 +3,10 @@
 use http::header::ETAG;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use super::bounds::read_whole;
 use super::conditions::{check_acl, check_expected_owner, parse_version, refuse_version};
 use super::error::of_store;
-use super::exchange::{Body, Call, Intake, Reply, blocking, no_content, xml};
+use super::exchange::{Body, Call, Intake, Reply, no_content, xml};
 use super::lifecycle::add_expiration;
 use super::upload::{Place, receive, receive_document};
 use crate::auth::{BodyKind, OBJECT_BYTES_MAX};
@@ -21,11 +22,13 @@ use crate::s3::target::key_too_long;
 use crate::s3::uri::decode;
 use crate::s3::xml::{Element, Writer};
 use crate::store::{
-    self, Content, Copy, Deleted, Deletion, NewObject, ObjectChecksum, ObjectName, ReadDigests, Store,
+    self, Content, Copy, Deleted, Deletion, NewObject, ObjectChecksum, ObjectName, ReadDigests,
 };
 
 /// Most keys of one DeleteObjects.
 const DELETE_KEYS_MAX: usize = 1000;
+/// Most bytes of its document: keys of 1,024 bytes, each byte written as a reference.
+const DELETE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html>
 pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
@@ -220,40 +223,23 @@ async fn copied_digests(call: &Call<'_>, source: &ObjectName) -> Result<Option<R
     if object.archived || refused || (!in_parts && named.is_none_or(|named| own == Some(named))) {
         return Ok(None);
     }
-    let (store, size, read) = (call.store().clone(), object.size, (object.etag, object.modified));
-    let digests = blocking(move || {
-        let mut hasher = Hasher::new(algorithm);
-        let mut md5 = in_parts.then(|| Hasher::new(Algorithm::Md5));
-        read_body(&store, object.content, size, |bytes| {
-            hasher.update(bytes);
-            if let Some(md5) = &mut md5 {
-                md5.update(bytes);
-            }
-        })?;
-        let md5 = md5.and_then(|md5| md5.finish().bytes().try_into().ok());
-        Ok::<_, store::Error>((md5.map_or(read.0, ETag::single), hasher.finish()))
-    });
-    let (etag, checksum) = digests.await?.map_err(failed)?;
-    Ok(Some(ReadDigests { etag, checksum, source: read }))
-}
-
-/// Reads a body to its end. Blocks.
-fn read_body(
-    store: &Store,
-    content: Content,
-    size: u64,
-    mut take: impl FnMut(&[u8]),
-) -> Result<(), store::Error> {
-    match content {
-        Content::Inline(bytes) => take(&bytes),
+    type Hashers = (Hasher, Option<Hasher>);
+    let mut hashers: Hashers = (Hasher::new(algorithm), in_parts.then(|| Hasher::new(Algorithm::Md5)));
+    let take = |(hasher, md5): &mut Hashers, bytes: &[u8]| {
+        hasher.update(bytes);
+        md5.iter_mut().for_each(|md5| md5.update(bytes));
+    };
+    match object.content {
+        Content::Inline(bytes) => take(&mut hashers, &bytes),
         Content::Blobs(body) => {
-            let mut reader = store.reader(body, 0, size);
-            while let Some(window) = reader.next_window()? {
-                take(&window);
-            }
+            let reader = call.store().reader(body, 0, object.size);
+            hashers = read_whole(call, reader, hashers, take, failed).await?;
         }
     }
-    Ok(())
+    let (hasher, md5) = hashers;
+    let md5 = md5.and_then(|md5| md5.finish().bytes().try_into().ok());
+    let etag = md5.map_or(object.etag, ETag::single);
+    Ok(Some(ReadDigests { etag, checksum: hasher.finish(), source: (object.etag, object.modified) }))
 }
 
 /// Checks that what is copied at once is not larger than what can be uploaded at once.
@@ -337,7 +323,8 @@ pub(super) async fn delete(call: &Call<'_>) -> Result<Reply, Error> {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html>
 pub(super) async fn delete_many(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
-    let document = receive_document(call, body, BodyKind::Document { digest_required: true }).await?;
+    let document =
+        receive_document(call, body, BodyKind::Document { digest_required: true }, DELETE_BYTES_MAX).await?;
     let request = Element::parse(&document, "Delete")?;
     let quiet = request.child("Quiet")?.is_some_and(|quiet| quiet.trim() == "true");
     let named = request.children()?.iter().filter(|child| child.name() != "Quiet");

@@ -10,6 +10,9 @@ use crate::s3::name::VersionId;
 use crate::s3::tagging::{BUCKET_TAGS_MAX, OBJECT_TAGS_MAX, Tags};
 use crate::store::Setting;
 
+/// Most bytes of a document with tags: 50 of them, each of 384 characters of 4 bytes.
+pub(super) const TAGGING_BYTES_MAX: u64 = 128 * 1024;
+
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html>
 pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
     let object = call.store().object(&call.object()?).map_err(|error| of_store(error, call.request()))?;
@@ -21,8 +24,9 @@ pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html>
 pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
     // Judged before the document, as everything that a URL says.
-    call.object()?;
-    let document = receive_document(call, body, BodyKind::Document { digest_required: true }).await?;
+    call.store().object(&call.object()?).map_err(|error| of_store(error, call.request()))?;
+    let kind = BodyKind::Document { digest_required: true };
+    let document = receive_document(call, body, kind, TAGGING_BYTES_MAX).await?;
     let version = tag(call, Tags::parse_document(&document, OBJECT_TAGS_MAX)?).await?;
     let mut reply = Reply::new(Body::empty());
     add_version(reply.headers_mut(), version);
@@ -53,7 +57,8 @@ pub(super) fn get_bucket(call: &Call<'_>) -> Result<Reply, Error> {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html>
 pub(super) async fn put_bucket(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Error> {
-    let document = receive_document(call, body, BodyKind::Document { digest_required: true }).await?;
+    let kind = BodyKind::Document { digest_required: true };
+    let document = receive_document(call, body, kind, TAGGING_BYTES_MAX).await?;
     let tags = Tags::parse_document(&document, BUCKET_TAGS_MAX)?;
     // No tags are as if there had never been any.
     set_bucket(call, Some(tags.document()).filter(|_| !tags.is_empty())).await

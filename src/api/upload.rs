@@ -6,14 +6,15 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::{Join, join};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
+use super::bounds::Document;
 use super::error::of_store;
 use super::exchange::{Call, Intake};
 use crate::auth::{BodyCheck, BodyKind, Digester, Framer, FramingProof};
 use crate::s3::error::{Error, ErrorCode};
 use crate::store::{self, Received, Writer};
 
-/// Most bytes of a document in a request: 1,000 keys of 1,024 bytes, each byte written as a reference.
-pub(super) const DOCUMENT_BYTES_MAX: u64 = 8 * 1024 * 1024;
+/// Files that an upload has open: its own, and the same while what came so far is synced.
+const UPLOAD_FILES: usize = 2;
 /// Fewest bytes worth a hop to another thread.
 const BATCH_BYTES_MIN: usize = 128 * 1024;
 /// Most bytes gathered while a batch is being processed.
@@ -55,6 +56,7 @@ pub(super) async fn receive(
         let proof = digester.finish(source.finish()?)?;
         return writer.finish(proof).map_err(failed);
     }
+    let _files = call.context.bounds.files(UPLOAD_FILES)?;
     let writer = spawn_blocking(move || held.blob_writer()).await.map_err(panicked)?.map_err(failed)?;
     // Its state is large, and every request is moved about with room for what an upload keeps.
     let pumped = Box::pin(Pump::Idle(writer, check.digester).run(&mut source)).await;
@@ -63,29 +65,30 @@ pub(super) async fn receive(
     spawn_blocking(move || writer.finish(proof)).await.map_err(panicked)?.map_err(failed)
 }
 
-/// Takes in a document.
+/// Takes in a document of so many bytes at most.
 ///
 /// # Errors
-/// Whatever is wrong with the body; `MaxMessageLengthExceeded` beyond [`DOCUMENT_BYTES_MAX`].
+/// Whatever is wrong with the body; `MaxMessageLengthExceeded`; `SlowDown` if there are too many of them.
 pub(super) async fn receive_document(
     call: &Call<'_>,
     body: &mut Intake,
     kind: BodyKind,
-) -> Result<Vec<u8>, Error> {
+    bytes_max: u64,
+) -> Result<Document, Error> {
     let check = call.permit.verified().check_body(kind)?;
-    if check.length > DOCUMENT_BYTES_MAX {
+    if check.length > bytes_max {
         return Err(ErrorCode::MaxMessageLengthExceeded
             .error()
-            .with("MaxMessageLengthBytes", DOCUMENT_BYTES_MAX.to_string()));
+            .with("MaxMessageLengthBytes", bytes_max.to_string()));
     }
+    let mut document = Document::with_room(call, check.length)?;
     let mut digester = check.digester;
     let mut source = Source::new(call, body, check.framer);
-    let mut document = Vec::new();
     let mut data = Vec::new();
     while source.next(&mut data).await? {
         for piece in data.drain(..) {
             digester.update(&piece);
-            document.extend_from_slice(&piece);
+            document.append(&piece);
         }
     }
     digester.finish(source.finish()?)?;

@@ -156,6 +156,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         }
     };
     let (keyring, users) = keyring(&users);
+    let files = server::Files::allowed();
     let context = api::Context {
         store,
         keyring,
@@ -173,6 +174,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         },
         requests: Arc::default(),
         lifecycles: api::Lifecycles::default(),
+        bounds: api::Bounds::new(files.bodies),
     };
     make_buckets(&context, &buckets).await?;
     let stop = stop_signal()?;
@@ -184,7 +186,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     }
     let context = Arc::new(context);
     let lifecycles = tokio::spawn(api::apply_lifecycles(Arc::clone(&context), lifecycle_interval));
-    server.serve(context, stop).await;
+    server.serve(context, files.connections, stop).await;
     lifecycles.abort();
     if let Some(path) = &config.ready_file {
         // Nobody is there any more to be ready.

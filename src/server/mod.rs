@@ -32,7 +32,7 @@ use spelling::Spelling;
 use stall::Stalling;
 
 use crate::admin;
-use crate::api::{self, Context, Peer, Reply};
+use crate::api::{self, Context, Line, Peer, Reply};
 use crate::s3::error::ErrorCode;
 
 /// Most connections at once; more wait in the backlog.
@@ -45,6 +45,8 @@ const BUFFER_BYTES_MAX: usize = 64 * 1024;
 const STALL_TIME_MAX: Duration = Duration::from_secs(120);
 /// File descriptors that are not for connections and their files: the store's, the log's, the runtime's.
 const FILES_RESERVED: u64 = 64;
+/// As many files as one body may need.
+const FILES_BODIES_MIN: usize = 3;
 /// Fewer files than this are too few for most uses.
 const FILES_FEW: u64 = 512;
 /// Longest TLS handshake.
@@ -129,11 +131,11 @@ impl Server {
         addresses.map(|address| format!("{scheme}://{}", reachable(address))).collect()
     }
 
-    /// Serves until `stop` is done, then lets requests end for a while.
-    pub async fn serve(self, context: Arc<Context>, stop: impl Future<Output = ()>) {
+    /// Serves so many connections at once until `stop` is done, then lets requests end for a while.
+    pub async fn serve(self, context: Arc<Context>, connections_max: usize, stop: impl Future<Output = ()>) {
         let urls = self.urls();
         let graceful = Arc::new(GracefulShutdown::new());
-        let slots = Slots::new(connections_max(), self.connections_per_address_max);
+        let slots = Slots::new(connections_max, self.connections_per_address_max);
         let spelling = Arc::new(Spelling::learn().await);
         let mut loops = tokio::task::JoinSet::new();
         for listener in self.listeners {
@@ -166,26 +168,37 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     address
 }
 
-/// How many connections there may be: each may need a file as well.
-fn connections_max() -> usize {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    // The soft limit is there for programs that cannot count beyond it.
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
-    let files = if raised.is_ok() { limit.maximum } else { limit.current };
-    let connections = files.map_or(u64::MAX, |files| files.saturating_sub(FILES_RESERVED) / 2);
-    let connections = usize::try_from(connections).unwrap_or(CONNECTIONS_MAX).clamp(1, CONNECTIONS_MAX);
-    match files {
-        Some(files) if files < FILES_FEW => {
-            tracing::warn!(
-                files,
-                connections,
-                "few files may be open (ulimit -n), which bounds the connections"
-            );
+/// What the limit on open files leaves: half for connections, and the rest for what they send and receive.
+#[derive(Clone, Copy, Debug)]
+pub struct Files {
+    pub connections: usize,
+    pub bodies: usize,
+}
+
+impl Files {
+    /// Of this process, whose limit is raised as far as it may be.
+    pub fn allowed() -> Self {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        // The soft limit is there for programs that cannot count beyond it.
+        let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+        let files = if raised.is_ok() { limit.maximum } else { limit.current };
+        let left = files.map_or(u64::MAX, |files| files.saturating_sub(FILES_RESERVED));
+        let left = usize::try_from(left).unwrap_or(usize::MAX);
+        let connections = (left / 2).clamp(1, CONNECTIONS_MAX);
+        let bodies = (left - connections.min(left)).max(FILES_BODIES_MIN);
+        match files {
+            Some(files) if files < FILES_FEW => {
+                tracing::warn!(
+                    files,
+                    connections,
+                    "few files may be open (ulimit -n), which bounds the connections"
+                );
+            }
+            _ => tracing::debug!(connections, "most connections at once"),
         }
-        _ => tracing::debug!(connections, "most connections at once"),
+        Self { connections, bodies }
     }
-    connections
 }
 
 /// What every accepted connection is served with.
@@ -237,7 +250,11 @@ impl Connections {
             let tls = self.tls.clone();
             tokio::spawn(async move {
                 match tls {
-                    None => connection(Direct(stream), peer, served, watcher).await,
+                    None => {
+                        let stream = Direct::new(stream);
+                        let line = stream.line(true);
+                        connection(stream, peer, line, served, watcher).await;
+                    }
                     Some(tls) => encrypted(tls, stream, peer, served, watcher).await,
                 }
             });
@@ -272,8 +289,10 @@ async fn encrypted(tls: TlsAcceptor, stream: TcpStream, peer: SocketAddr, served
         let _ = stream.writable().await.and_then(|()| stream.try_write(PLAIN_HTTP));
         return;
     }
+    let stream = Direct::new(stream);
+    let line = stream.line(false);
     match tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection(stream, peer, served, watcher).await,
+        Ok(Ok(stream)) => connection(stream, peer, line, served, watcher).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
     }
@@ -282,6 +301,7 @@ async fn encrypted(tls: TlsAcceptor, stream: TcpStream, peer: SocketAddr, served
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     peer: SocketAddr,
+    line: Arc<dyn Line>,
     served: Served,
     watcher: Watcher,
 ) {
@@ -303,7 +323,7 @@ async fn connection(
     // Whoever holds a spare slot has what it is there for soon, or is gone.
     let is_spare = served.place.slot.lock().await.is_spare();
     let idle_max = if is_spare { slots::SPARE_WAIT } else { HEAD_TIME_MAX };
-    let client = Peer { address: peer, unsent: activity.unsent().clone() };
+    let client = Peer { address: peer, unsent: activity.unsent().clone(), line };
     let (spelling, requests) = (Arc::clone(&served.spelling), Arc::clone(&activity));
     let service = service_fn(move |request: http::Request<Incoming>| {
         let (served, client, under_way) = (served.clone(), client.clone(), requests.begin());

@@ -2,66 +2,14 @@
 //! did.
 
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::check::Table;
 use crate::harness::{ACCESS_KEY, SECRET_KEY, Server, server, start_with_files};
+use crate::http2::{PREFACE, connect, get, ping, settings};
 use crate::sign::Sign as _;
 use crate::wire::Request;
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-/// A frame of HTTP/2.
-fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).expect("a short frame").to_be_bytes();
-    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-}
-
-fn settings(window: u32) -> Vec<u8> {
-    frame(4, 0, 0, &[&[0, 4], &window.to_be_bytes()[..]].concat())
-}
-
-fn ping() -> Vec<u8> {
-    frame(6, 0, 0, &[0; 8])
-}
-
-/// The head of a GET, without Huffman and without the dynamic table.
-fn get(stream: u32, path: &str, headers: &[(&str, &str)]) -> Vec<u8> {
-    let text = |text: &str| -> Vec<u8> {
-        let length = text.len();
-        match length {
-            0..127 => [&[length as u8], text.as_bytes()].concat(),
-            _ => {
-                let mut rest = length - 127;
-                let mut out = vec![127];
-                while rest >= 128 {
-                    out.push((rest % 128) as u8 | 128);
-                    rest /= 128;
-                }
-                out.push(rest as u8);
-                [out.as_slice(), text.as_bytes()].concat()
-            }
-        }
-    };
-    // :method GET, :scheme http from the static table; path and authority literal.
-    let mut block = vec![0x82, 0x86, 0x04];
-    block.extend(text(path));
-    block.push(0x01);
-    block.extend(text("localhost"));
-    for (name, value) in headers {
-        block.push(0);
-        block.extend(text(name));
-        block.extend(text(value));
-    }
-    frame(1, 5, stream, &block)
-}
-
-fn connect(address: SocketAddr) -> TcpStream {
-    let stream = TcpStream::connect(address).expect("a connection");
-    stream.set_nodelay(true).expect("set");
-    stream
-}
 
 /// How long the server keeps a connection on which this is sent each second; at most 100 s.
 fn kept(first: &[u8], each_second: &[u8]) -> Duration {

@@ -7,6 +7,7 @@
 
 mod check;
 mod harness;
+mod http2;
 mod sign;
 mod wire;
 
@@ -29,6 +30,7 @@ mod answers_owners;
 mod answers_parts;
 mod answers_repeats;
 mod attributes;
+mod bounds;
 mod chunked;
 mod chunked_faults;
 mod connections;

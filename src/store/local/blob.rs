@@ -1,4 +1,4 @@
-//! Bodies: written once, immutable ever after, read through mappings.
+//! Bodies: written once, immutable ever after, read by copying, or through mappings where nobody touches the bytes.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -18,13 +18,14 @@ use crate::auth::BodyProof;
 use crate::s3::checksum::Checksum;
 use crate::store::Error;
 
-/// Reads up to this size are copied; larger ones are mapped.
+/// Windows up to this size are copied, however they are asked for.
 const COPY_BYTES_MAX: u64 = 128 * 1024;
+/// Files that a reader of mappings may have open: of the window being sent, of the one behind it, and of what was handed on.
+const MAPPED_FILES_MAX: usize = 3;
 /// How much is written between two syncs of a long body.
 const FLUSH_BYTES: u64 = 32 * 1024 * 1024;
-/// Window of a read of which nobody says how fast it is taken: large enough that a hop to a blocking thread costs
-/// nothing.
-const WINDOW_BYTES: u64 = 8 * 1024 * 1024;
+/// What [`BlobReader::read`] copies at once: it stays in the cache of a core.
+const READ_BYTES: u64 = 1024 * 1024;
 
 /// A body that is written, but that no record refers to yet. Dropped, it vanishes.
 #[derive(Debug)]
@@ -230,6 +231,7 @@ pub struct BlobReader {
     segments: std::vec::IntoIter<Segment>,
     /// The segment being read: its file, and what is left of it.
     current: Option<(Arc<File>, Segment)>,
+    mapped: bool,
 }
 
 impl BlobReader {
@@ -241,22 +243,57 @@ impl BlobReader {
         length: u64,
     ) -> Self {
         let segments = slice(pinned.segments(), offset, length).into_iter();
-        Self { layout, medium, _pinned: pinned, segments, current: None }
+        Self { layout, medium, _pinned: pinned, segments, current: None, mapped: false }
     }
 
-    /// The next window; `None` at the end.
+    /// Gives large windows as mappings, for one who hands them to the kernel and never touches the bytes: to read from a
+    /// mapping of a file that somebody has cut short ends the process.
+    pub fn mapped(self) -> Self {
+        Self { mapped: true, ..self }
+    }
+
+    /// Whether large windows are mappings.
+    pub fn is_mapped(&self) -> bool {
+        self.mapped
+    }
+
+    /// How many files it may keep open at once, windows that are being sent included.
+    pub fn files(&self) -> usize {
+        let files = if self.mapped { MAPPED_FILES_MAX } else { 1 };
+        self.segments.len().clamp(1, files)
+    }
+
+    /// The next window, of this many bytes at most; `None` at the end.
     ///
     /// # Errors
     /// The file system's; a file shorter than recorded is `UnexpectedEof`.
-    pub fn next_window(&mut self) -> io::Result<Option<Bytes>> {
-        self.next_window_of(WINDOW_BYTES)
+    pub fn next_window_of(&mut self, bytes_max: u64) -> io::Result<Option<Bytes>> {
+        let Some((file, segment)) = self.next_run(bytes_max)? else {
+            return Ok(None);
+        };
+        if self.mapped && segment.length > COPY_BYTES_MAX {
+            return map_window(&file, segment.offset, segment.length).map(Some);
+        }
+        let mut buffer = vec![0; length_in_memory(segment.length)?];
+        file.read_exact_at(&mut buffer, segment.offset)?;
+        Ok(Some(buffer.into()))
     }
 
-    /// The next window, of this many bytes at most.
+    /// Reads what comes next into a buffer, in the place of what is in it; `false` at the end.
     ///
     /// # Errors
-    /// As [`BlobReader::next_window`].
-    pub fn next_window_of(&mut self, bytes_max: u64) -> io::Result<Option<Bytes>> {
+    /// As [`BlobReader::next_window_of`].
+    pub fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
+        let Some((file, segment)) = self.next_run(READ_BYTES)? else {
+            return Ok(false);
+        };
+        buffer.resize(length_in_memory(segment.length)?, 0);
+        file.read_exact_at(buffer, segment.offset)?;
+        Ok(true)
+    }
+
+    /// The run of a file that comes next, of this many bytes at most.
+    fn next_run(&mut self, bytes_max: u64) -> io::Result<Option<(Arc<File>, Segment)>> {
         let (file, segment) = match self.current.take() {
             Some(current) => current,
             None => match self.segments.next() {
@@ -267,22 +304,20 @@ impl BlobReader {
             },
         };
         let length = segment.length.min(bytes_max);
-        let bytes = read_window(&file, segment.offset, length)?;
         if segment.length > length {
             let rest = Segment::new(segment.blob(), segment.offset + length, segment.length - length);
-            self.current = Some((file, rest));
+            self.current = Some((Arc::clone(&file), rest));
         }
-        Ok(Some(bytes))
+        Ok(Some((file, Segment::new(segment.blob(), segment.offset, length))))
     }
 }
 
-pub(super) fn read_window(file: &Arc<File>, offset: u64, length: u64) -> io::Result<Bytes> {
-    let bytes = usize::try_from(length).map_err(|_| io::ErrorKind::InvalidInput)?;
-    if length <= COPY_BYTES_MAX {
-        let mut buffer = vec![0; bytes];
-        file.read_exact_at(&mut buffer, offset)?;
-        return Ok(buffer.into());
-    }
+fn length_in_memory(bytes: u64) -> io::Result<usize> {
+    usize::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput.into())
+}
+
+pub(super) fn map_window(file: &Arc<File>, offset: u64, length: u64) -> io::Result<Bytes> {
+    let bytes = length_in_memory(length)?;
     let mut options = MmapOptions::new();
     options.offset(offset).len(bytes);
     #[expect(unsafe_code, reason = "large bodies are served from mappings, without a copy")]

@@ -420,7 +420,8 @@ fn read(store: &Store, object: Object, what: &str) -> Vec<u8> {
         Content::Inline(bytes) => body.extend_from_slice(&bytes),
         Content::Blobs(pinned) => {
             let mut reader = store.reader(pinned, 0, object.size);
-            while let Some(window) = reader.next_window().unwrap_or_else(|e| panic!("{what}: {e}")) {
+            let mut window = Vec::new();
+            while reader.read(&mut window).unwrap_or_else(|e| panic!("{what}: {e}")) {
                 body.extend_from_slice(&window);
             }
         }

@@ -1,11 +1,12 @@
 //! Multipart uploads: parts are blobs, and completing one is a single transaction.
 
+use heed::RoTxn;
 use sha2::{Digest as _, Sha256};
 
 use super::Store;
 use super::blob::{NewContent, Pinned, Received};
 use super::completion::{check_checksum, combined_checksum, completed};
-use super::index::{Row, Transaction, object_key, parse_upload_key, part_key, prefixed, upload_key};
+use super::index::{Index, Row, Transaction, object_key, parse_upload_key, part_key, prefixed, upload_key};
 use super::list::Rows;
 use super::objects::{has_versions, made, written};
 use super::record::{
@@ -58,6 +59,21 @@ impl Store {
         let value = index.uploads.get(&transaction, &upload_key(bucket, &name.key, &name.id))?;
         let record: UploadRecord = decode(value.ok_or(Error::NoSuchUpload)?)?;
         Ok(record.upload(name.key, name.id))
+    }
+
+    /// Checks that there is such an upload, or that it was completed lately.
+    ///
+    /// # Errors
+    /// As [`Store::upload`].
+    pub fn check_upload(&self, name: UploadName, now: Timestamp) -> Result<(), Error> {
+        match self.upload(name.clone()) {
+            Err(Error::NoSuchUpload) => {
+                let index = self.index();
+                let transaction = index.read()?;
+                index.completion(&transaction, &name, now).map(drop)
+            }
+            found => found.map(drop),
+        }
     }
 
     /// Stores a received body, which must have a blob, as a part; one of the same number is replaced.
@@ -173,7 +189,9 @@ impl Store {
     pub async fn abort_upload(&self, upload: UploadName, now: Timestamp) -> Result<(), Error> {
         let change = move |transaction: &mut Transaction<'_>| {
             let (upload_key, _) = match transaction.upload(&upload) {
-                Err(Error::NoSuchUpload) => return transaction.completion(&upload, now).map(|_| ()),
+                Err(Error::NoSuchUpload) => {
+                    return transaction.index.completion(&transaction.raw, &upload, now).map(drop);
+                }
                 found => found?,
             };
             transaction.remove_upload(&upload_key, &upload.id)
@@ -224,6 +242,25 @@ impl Store {
     }
 }
 
+impl Index {
+    /// The completion of an upload that is remembered.
+    fn completion(
+        &self,
+        transaction: &RoTxn<'_>,
+        upload: &UploadName,
+        now: Timestamp,
+    ) -> Result<CompletionRecord, Error> {
+        let value = self.completions.get(transaction, upload.id.as_bytes())?;
+        let record: CompletionRecord = decode(value.ok_or(Error::NoSuchUpload)?)?;
+        let bucket = self.bucket(transaction, &upload.bucket)?.id;
+        let is_meant = record.bucket == bucket && record.key == upload.key.as_str();
+        match is_meant && !record.is_forgotten(now) {
+            true => Ok(record),
+            false => Err(Error::NoSuchUpload),
+        }
+    }
+}
+
 impl Transaction<'_> {
     /// An upload: its key in the table, and its record.
     fn upload(&self, name: &UploadName) -> Result<(Vec<u8>, UploadRecord), Error> {
@@ -233,17 +270,6 @@ impl Transaction<'_> {
         Ok((table_key, record))
     }
 
-    /// The completion of an upload that is remembered.
-    fn completion(&self, upload: &UploadName, now: Timestamp) -> Result<CompletionRecord, Error> {
-        let value = self.index.completions.get(&self.raw, upload.id.as_bytes())?;
-        let record: CompletionRecord = decode(value.ok_or(Error::NoSuchUpload)?)?;
-        let is_meant = record.bucket == self.bucket(&upload.bucket)?.id && record.key == upload.key.as_str();
-        match is_meant && !record.is_forgotten(now) {
-            true => Ok(record),
-            false => Err(Error::NoSuchUpload),
-        }
-    }
-
     /// The answer to a completion that was carried out before.
     fn repeated(
         &self,
@@ -251,7 +277,7 @@ impl Transaction<'_> {
         completion: &Completion,
         now: Timestamp,
     ) -> Result<Written, Error> {
-        let record = self.completion(upload, now)?;
+        let record = self.index.completion(&self.raw, upload, now)?;
         match record.parts == digest(completion) {
             true => {
                 Ok(Written { version: record.versioned.then(|| record.made.version()), ..made(&record.made) })

@@ -183,8 +183,8 @@ fn read_content(store: &Store, content: Content, size: u64) -> Bytes {
         Content::Inline(bytes) => bytes,
         Content::Blobs(pinned) => {
             let mut reader = store.reader(pinned, 0, size);
-            let mut all = Vec::new();
-            while let Some(window) = reader.next_window().expect("readable") {
+            let (mut all, mut window) = (Vec::new(), Vec::new());
+            while reader.read(&mut window).expect("readable") {
                 all.extend_from_slice(&window);
             }
             all.into()

@@ -70,7 +70,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("presigned-window-{}", std::process::id()));
         std::fs::write(&path, vec![7; 300_000]).expect("written");
         let file = Arc::new(File::open(&path).expect("opened"));
-        let bytes = super::super::blob::read_window(&file, 5000, 290_000).expect("read");
+        let bytes = super::super::blob::map_window(&file, 5000, 290_000).expect("read");
         let part = bytes.slice(1000..200_000);
         let (_, offset) = file_behind(&part).expect("known");
         assert_eq!(offset, 6000);

@@ -1,0 +1,162 @@
+//! What all requests together may take of the server: files, turns at reading whole bodies, memory for documents.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::exchange::{Call, blocking};
+use crate::s3::error::{Error, ErrorCode};
+use crate::store::{self, BlobReader};
+
+/// Whole bodies that are read at once, for each core.
+const READS_PER_CORE: usize = 2;
+/// Most requests that wait for their turn to read a whole body.
+const READS_WAITING_MAX: usize = 1024;
+/// Reads of a body between two looks at whether anybody waits for what comes of it: a megabyte each.
+const READS_AT_ONCE: usize = 8;
+/// Documents up to this size have a share of their own, which larger ones cannot take up.
+const SMALL_DOCUMENT_BYTES_MAX: u64 = 64 * 1024;
+/// Most bytes of small documents, and of larger ones, that are in memory at once.
+const SMALL_DOCUMENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
+const LARGE_DOCUMENTS_BYTES_MAX: usize = 48 * 1024 * 1024;
+
+/// What is left of it. Beyond a bound the answer is `SlowDown`.
+#[derive(Debug)]
+pub struct Bounds {
+    files: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+    waiting: Arc<Semaphore>,
+    small_documents: Arc<Semaphore>,
+    large_documents: Arc<Semaphore>,
+}
+
+/// A part of a bound that is taken until this goes.
+#[derive(Debug)]
+pub(super) struct Taken(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
+
+impl Bounds {
+    /// With this many files for the bodies of objects.
+    pub fn new(files_max: usize) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let of = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
+        Self {
+            files: of(files_max),
+            reads: of(cores * READS_PER_CORE),
+            waiting: of(READS_WAITING_MAX),
+            small_documents: of(SMALL_DOCUMENTS_BYTES_MAX),
+            large_documents: of(LARGE_DOCUMENTS_BYTES_MAX),
+        }
+    }
+
+    /// Room for so many open files.
+    ///
+    /// # Errors
+    /// `SlowDown`.
+    pub(super) fn files(&self, count: usize) -> Result<Taken, Error> {
+        take(&self.files, count, "open files")
+    }
+
+    /// Room for a document.
+    ///
+    /// # Errors
+    /// `SlowDown`.
+    fn document(&self, bytes: u64) -> Result<Taken, Error> {
+        let share =
+            if bytes <= SMALL_DOCUMENT_BYTES_MAX { &self.small_documents } else { &self.large_documents };
+        take(share, usize::try_from(bytes).unwrap_or(usize::MAX), "documents")
+    }
+
+    /// A turn to read a whole body; waits for it.
+    ///
+    /// # Errors
+    /// `SlowDown` if too many wait already.
+    async fn turn(&self) -> Result<Taken, Error> {
+        let _waiting = take(&self.waiting, 1, "reads")?;
+        let turn = Arc::clone(&self.reads).acquire_owned().await;
+        turn.map(Taken).map_err(|_| slow_down("reads"))
+    }
+}
+
+fn take(share: &Arc<Semaphore>, count: usize, check: &'static str) -> Result<Taken, Error> {
+    let count = u32::try_from(count).map_err(|_| slow_down(check))?;
+    Arc::clone(share).try_acquire_many_owned(count).map(Taken).map_err(|_| slow_down(check))
+}
+
+fn slow_down(check: &'static str) -> Error {
+    ErrorCode::SlowDown.error().at(check)
+}
+
+/// A document in memory, with its room there.
+#[derive(Debug)]
+pub(super) struct Document {
+    bytes: Vec<u8>,
+    _room: Option<Taken>,
+}
+
+impl Document {
+    /// One without bytes, which needs no room.
+    pub(super) fn empty() -> Self {
+        Self { bytes: Vec::new(), _room: None }
+    }
+
+    /// An empty one that has room for so many bytes.
+    ///
+    /// # Errors
+    /// `SlowDown`.
+    pub(super) fn with_room(call: &Call<'_>, bytes: u64) -> Result<Self, Error> {
+        let room = call.context.bounds.document(bytes)?;
+        let capacity = usize::try_from(bytes).unwrap_or_default();
+        Ok(Self { bytes: Vec::with_capacity(capacity), _room: Some(room) })
+    }
+
+    pub(super) fn append(&mut self, data: &[u8]) {
+        self.bytes.extend_from_slice(data);
+    }
+}
+
+impl Deref for Document {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Reads a body to its end, for what `take` makes of it: few at once, and each only for as long as somebody waits for what
+/// comes of it. `failed` says what an error of the store means.
+///
+/// # Errors
+/// `SlowDown`, and what the store refuses.
+pub(super) async fn read_whole<T: Send + 'static>(
+    call: &Call<'_>,
+    reader: BlobReader,
+    state: T,
+    take: fn(&mut T, &[u8]),
+    failed: impl Fn(store::Error) -> Error,
+) -> Result<T, Error> {
+    let _turn = call.context.bounds.turn().await?;
+    let _files = call.context.bounds.files(reader.files())?;
+    let (mut reader, mut state, mut buffer) = (reader, state, Vec::new());
+    loop {
+        if call.peer.line.is_gone() {
+            return Err(ErrorCode::RequestTimeout.error().at("client gone"));
+        }
+        let read = blocking(move || {
+            let mut more = Ok(true);
+            for _ in 0..READS_AT_ONCE {
+                more = reader.read(&mut buffer);
+                if !matches!(more, Ok(true)) {
+                    break;
+                }
+                take(&mut state, &buffer);
+            }
+            more.map(|more| (more, reader, state, buffer))
+        });
+        let more;
+        (more, reader, state, buffer) = read.await?.map_err(|error| failed(error.into()))?;
+        if !more {
+            return Ok(state);
+        }
+    }
+}
