@@ -138,7 +138,8 @@ pub(super) async fn upload_part(call: &Call<'_>, body: &mut Intake) -> Result<Re
     let fallback = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
     let check = call.permit.verified().check_body(BodyKind::Part { checksum: fallback })?;
     check_part_algorithm(&upload, &check)?;
-    call.store().check_room(call.bucket(), check.length).map_err(|error| of_store(error, request))?;
+    let room = call.store().reserve(call.bucket(), call.key(), Some((upload.id, number)), check.length);
+    let _room = room.map_err(|error| of_store(error, request))?;
     let received = receive(call, body, check, Place::Blob).await?;
     let shown = received.shown_checksum();
     let part = call.store().put_part(upload_name(call)?, number, received, call.now).await;

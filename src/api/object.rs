@@ -38,7 +38,8 @@ pub(super) async fn put(call: &Call<'_>, body: &mut Intake) -> Result<Reply, Err
     check_acl(request)?;
     let check = verified.check_body(BodyKind::Object { checksum: Algorithm::Crc64Nvme })?;
     let new = new_object(call, verified.is_framed())?;
-    call.store().check_room(call.bucket(), check.length).map_err(|error| of_store(error, request))?;
+    let room = call.store().reserve(call.bucket(), call.key(), None, check.length);
+    let _room = room.map_err(|error| of_store(error, request))?;
     let received = receive(call, body, check, Place::Any).await?;
     let tags = new.tags.clone();
     let written = call.store().put_object(new, received, call.now).await;

@@ -171,8 +171,12 @@ pub struct Expired {
 /// How much a bucket holds: every version of its objects, and the parts of its uploads.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
+    /// Without delete markers.
     pub versions: u64,
+    /// Of bodies.
     pub bytes: u64,
+    /// What keys, metadata and all else that is recorded is reckoned to take up.
+    pub record_bytes: u64,
 }
 
 /// The checksum of an object as it is shown.

@@ -16,7 +16,7 @@ use super::record::{
 use super::segment::Segment;
 use super::versions::{Version, parse_version_key};
 use crate::s3::name::{BucketName, VersionId};
-use crate::store::Error;
+use crate::store::{Error, Usage};
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub enum Problem {
     /// References are counted wrongly.
     Count { blob: String, counted: u32, found: u32 },
     /// What a bucket holds is counted wrongly.
-    Usage { bucket: String, counted: (u64, u64), found: (u64, u64) },
+    Usage { bucket: String, counted: Usage, found: Usage },
     /// The current version of a key is not where it belongs, or the version `null` is not found.
     Order { key: String },
     /// A file to which nothing refers.
@@ -54,9 +54,15 @@ impl fmt::Display for Problem {
             Self::Count { blob, counted, found } => {
                 write!(f, "blob {blob} is counted {counted} times and referred to {found} times")
             }
-            Self::Usage { bucket, counted: (count, bytes), found: (versions, found) } => write!(
+            Self::Usage { bucket, counted, found } => write!(
                 f,
-                "bucket {bucket} is said to hold {count} versions and {bytes} bytes, and holds {versions} and {found}"
+                "bucket {bucket} is said to hold {} versions, {} bytes and {} of records, and holds {}, {} and {}",
+                counted.versions,
+                counted.bytes,
+                counted.record_bytes,
+                found.versions,
+                found.bytes,
+                found.record_bytes
             ),
             Self::Order { key } => write!(f, "the versions of {key} are out of order"),
             Self::Orphan { path } => write!(f, "nothing refers to {}", path.display()),
@@ -130,7 +136,7 @@ impl Audit<'_> {
     }
 
     /// Looks at an object: its owner, its references, its size.
-    fn object(&mut self, table: &'static str, key: &[u8], value: &[u8], buckets: &Buckets) {
+    fn object(&mut self, table: &'static str, key: &[u8], object: &[u8], value: &[u8], buckets: &Buckets) {
         let bucket = key.first_chunk().copied().unwrap_or_default();
         if !buckets.contains_key(&bucket) {
             self.problem(Problem::Stray { table, key: key.escape_ascii().to_string() });
@@ -138,16 +144,14 @@ impl Audit<'_> {
         match ObjectRecord::decode(value) {
             Ok((record, _)) => {
                 self.refer(record.segments());
-                self.hold(bucket, 1, record.head.size);
+                self.hold(bucket, UsageRecord::of(object, &record));
             }
             Err(error) => self.damaged(table, key, &error),
         }
     }
 
-    fn hold(&mut self, bucket: [u8; 4], versions: u64, bytes: u64) {
-        let used = self.used.entry(bucket).or_default();
-        used.versions += versions;
-        used.bytes += bytes;
+    fn hold(&mut self, bucket: [u8; 4], more: UsageRecord) {
+        self.used.entry(bucket).or_default().add(more);
     }
 
     fn buckets(&mut self) -> Result<Buckets, Error> {
@@ -171,7 +175,7 @@ impl Audit<'_> {
         for entry in self.index.objects.iter(&transaction)? {
             let (key, value) = entry?;
             self.report.objects += 1;
-            self.object("objects", key, value, buckets);
+            self.object("objects", key, key, value, buckets);
         }
         Ok(())
     }
@@ -196,8 +200,12 @@ impl Audit<'_> {
                 self.problem(Problem::Order { key: object.escape_ascii().to_string() });
             }
             last = object.to_vec();
-            if let Version::Object(value) = version {
-                self.object("versions", key, value, buckets);
+            match version {
+                Version::Object(value) => self.object("versions", key, object, value, buckets),
+                Version::Marker(_) => {
+                    let bucket = object.first_chunk().copied().unwrap_or_default();
+                    self.hold(bucket, UsageRecord::of_marker(object));
+                }
             }
         }
         Ok(())
@@ -234,8 +242,8 @@ impl Audit<'_> {
             if counted != found {
                 wrong.push(Problem::Usage {
                     bucket: name.clone(),
-                    counted: (counted.versions, counted.bytes),
-                    found: (found.versions, found.bytes),
+                    counted: counted.usage(),
+                    found: found.usage(),
                 });
             }
         }
@@ -254,9 +262,10 @@ impl Audit<'_> {
             if !buckets.contains_key(bucket) {
                 self.problem(Problem::Stray { table: "uploads", key: key.escape_ascii().to_string() });
             }
-            let read = parse_upload_key(rest).and_then(|(_, id)| decode::<UploadRecord>(value).map(|_| id));
+            let read = parse_upload_key(rest).and_then(|(_, id)| Ok((id, decode::<UploadRecord>(value)?)));
             match read {
-                Ok(id) => {
+                Ok((id, record)) => {
+                    self.hold(*bucket, UsageRecord::of_upload(key, &record));
                     ids.insert(*id.as_bytes(), *bucket);
                 }
                 Err(error) => self.damaged("uploads", key, &error),
@@ -277,7 +286,7 @@ impl Audit<'_> {
             match decode::<PartRecord>(value) {
                 Ok(record) => {
                     self.refer(&record.segments);
-                    self.hold(bucket.copied().unwrap_or_default(), 0, record.size);
+                    self.hold(bucket.copied().unwrap_or_default(), UsageRecord::of_part(record.size));
                 }
                 Err(error) => self.damaged("parts", key, &error),
             }
@@ -469,10 +478,15 @@ pub(super) fn repair(
         }
     }
     for problem in &report.problems {
-        if let Problem::Usage { bucket, found: (versions, bytes), .. } = problem
+        if let Problem::Usage { bucket, found, .. } = problem
             && let Some(bucket) = BucketName::parse(bucket)
         {
-            let value = encode(&UsageRecord { versions: *versions, bytes: *bytes })?;
+            let found = UsageRecord {
+                versions: found.versions,
+                bytes: found.bytes,
+                record_bytes: found.record_bytes,
+            };
+            let value = encode(&found)?;
             let id = transaction.bucket(&bucket)?.id;
             index.usage.put(&mut transaction.raw, &id.to_be_bytes(), &value)?;
         }

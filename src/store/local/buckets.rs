@@ -64,7 +64,7 @@ impl Store {
         let index = self.index();
         let transaction = index.read()?;
         let record = index.usage(&transaction, index.bucket(&transaction, name)?.id)?;
-        Ok(Usage { versions: record.versions, bytes: record.bytes })
+        Ok(record.usage())
     }
 
     /// Makes a bucket, with its tags if it is given some.

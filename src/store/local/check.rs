@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::io;
 
 use super::index::Index;
-use super::layout::{BlobId, Layout};
+use super::layout::{BlobId, Layout, VERSION};
 use super::medium::Medium;
 use super::record::{ObjectRecord, PartRecord, UsageRecord, decode, encode};
+use super::versions::{Version, parse_version_key};
 use crate::store::Error;
 
 /// Settles the blobs whose commit was interrupted, and gives the garbage that is still to be removed.
@@ -54,24 +55,22 @@ fn settle_incoming(index: &Index, layout: &Layout, medium: &dyn Medium) -> Resul
     medium.sync_folder(&layout.incoming()).map_err(|error: io::Error| error.into())
 }
 
-/// Brings a store of a former format up to date: of the first, counts what its buckets hold. Records stay as they are
-/// and are understood. A crash before the end leaves a store of the former format.
+/// Brings a store of a former format up to date: counts what its buckets hold, of the first format everything and of the
+/// others what records take up. Records stay as they are and are understood. A crash before the end leaves a store of the
+/// former format.
 ///
 /// # Errors
 /// The file system's and the index's.
 pub(super) fn upgrade(index: &Index, layout: &Layout) -> Result<(), Error> {
-    let version = layout.version()?;
-    if version == 1 {
+    if layout.version()? < VERSION {
+        tracing::info!("counting what buckets hold, to bring the store to the format of this version");
         count(index)?;
-    }
-    if version < 3 {
         layout.write_format()?;
-        tracing::info!("brought the store to the format of this version");
     }
     Ok(())
 }
 
-/// Counts what the buckets of a store of the first format hold.
+/// Counts what buckets hold.
 fn count(index: &Index) -> Result<(), Error> {
     let mut transaction = index.write()?;
     // An earlier attempt may have been cut off before the end, and an older program at work since.
@@ -82,21 +81,30 @@ fn count(index: &Index) -> Result<(), Error> {
     Ok(transaction.raw.commit()?)
 }
 
-/// What each bucket holds, by its id, counted from the records of the former format, which had no versions.
+/// What each bucket holds, by its id.
 fn used(index: &Index, transaction: &heed::RoTxn<'_>) -> Result<HashMap<[u8; 4], UsageRecord>, Error> {
     let mut used: HashMap<[u8; 4], UsageRecord> = HashMap::new();
+    let mut hold = |key: &[u8], held: UsageRecord| {
+        used.entry(*key.first_chunk().unwrap_or(&[0; 4])).or_default().add(held);
+    };
     for entry in index.objects.iter(transaction)? {
         let (key, value) = entry?;
-        let usage = used.entry(*key.first_chunk().unwrap_or(&[0; 4])).or_default();
-        usage.versions += 1;
-        usage.bytes += ObjectRecord::decode_head(value)?.size;
+        hold(key, UsageRecord::of(key, &ObjectRecord::decode(value)?.0));
+    }
+    for entry in index.versions.iter(transaction)? {
+        let (key, value) = entry?;
+        let (object, _) = parse_version_key(key)?;
+        match Version::read(value)? {
+            Version::Object(value) => hold(object, UsageRecord::of(object, &ObjectRecord::decode(value)?.0)),
+            Version::Marker(_) => hold(object, UsageRecord::of_marker(object)),
+        }
     }
     for entry in index.uploads.iter(transaction)? {
-        let (key, _) = entry?;
-        let usage = used.entry(*key.first_chunk().unwrap_or(&[0; 4])).or_default();
+        let (key, value) = entry?;
+        hold(key, UsageRecord::of_upload(key, &decode(value)?));
         let (_, id) = key.split_last_chunk::<16>().unwrap_or((&[], &[0; 16]));
         for part in index.parts.prefix_iter(transaction, id)? {
-            usage.bytes += decode::<PartRecord>(part?.1)?.size;
+            hold(key, UsageRecord::of_part(decode::<PartRecord>(part?.1)?.size));
         }
     }
     Ok(used)

@@ -216,6 +216,14 @@ pub(super) fn part_key(id: &UploadId, number: PartNumber) -> [u8; 18] {
     key
 }
 
+/// By how much what a bucket holds has changed.
+#[derive(Clone, Copy, Default)]
+struct Change {
+    versions: i64,
+    bytes: i64,
+    record_bytes: i64,
+}
+
 /// A change to the index that becomes real as a whole, or not at all.
 pub(super) struct Transaction<'i> {
     pub index: &'i Index,
@@ -225,7 +233,7 @@ pub(super) struct Transaction<'i> {
     /// Blobs to which no record refers any longer.
     pub released: Vec<BlobId>,
     /// By how much the versions and the bytes of buckets have changed; written at the end, once for all changes.
-    usage: HashMap<u32, (i64, i64)>,
+    usage: HashMap<u32, Change>,
 }
 
 impl Transaction<'_> {
@@ -253,7 +261,7 @@ impl Transaction<'_> {
         inline: &[u8],
     ) -> Result<(), Error> {
         self.release_object(key)?;
-        self.count(key, 1, record.head.size);
+        self.count(key, UsageRecord::of(key, record));
         let value = record.encode(inline)?;
         Ok(self.index.objects.put(&mut self.raw, key, &value)?)
     }
@@ -270,35 +278,38 @@ impl Transaction<'_> {
             return Ok(());
         };
         let (record, _) = ObjectRecord::decode(value)?;
-        self.discount(key, 1, record.head.size);
+        self.discount(key, UsageRecord::of(key, &record));
         self.release(record.segments())
     }
 
     /// Adds to what the bucket holds whose id `key` begins with.
-    pub(super) fn count(&mut self, key: &[u8], versions: i64, bytes: u64) {
+    pub(super) fn count(&mut self, key: &[u8], more: UsageRecord) {
         if let Some((bucket, _)) = key.split_first_chunk() {
-            let (all, size) = self.usage.entry(u32::from_be_bytes(*bucket)).or_default();
-            *all += versions;
-            *size = size.wrapping_add_unsigned(bytes);
+            let change = self.usage.entry(u32::from_be_bytes(*bucket)).or_default();
+            change.versions = change.versions.wrapping_add_unsigned(more.versions);
+            change.bytes = change.bytes.wrapping_add_unsigned(more.bytes);
+            change.record_bytes = change.record_bytes.wrapping_add_unsigned(more.record_bytes);
         }
     }
 
     /// Takes from it.
-    pub(super) fn discount(&mut self, key: &[u8], versions: i64, bytes: u64) {
+    pub(super) fn discount(&mut self, key: &[u8], less: UsageRecord) {
         if let Some((bucket, _)) = key.split_first_chunk() {
-            let (all, size) = self.usage.entry(u32::from_be_bytes(*bucket)).or_default();
-            *all -= versions;
-            *size = size.wrapping_sub_unsigned(bytes);
+            let change = self.usage.entry(u32::from_be_bytes(*bucket)).or_default();
+            change.versions = change.versions.wrapping_sub_unsigned(less.versions);
+            change.bytes = change.bytes.wrapping_sub_unsigned(less.bytes);
+            change.record_bytes = change.record_bytes.wrapping_sub_unsigned(less.record_bytes);
         }
     }
 
     /// What a bucket holds by now.
     pub(super) fn usage(&self, bucket: u32) -> Result<UsageRecord, Error> {
         let stored = self.index.usage(&self.raw, bucket)?;
-        let (versions, bytes) = self.usage.get(&bucket).copied().unwrap_or_default();
+        let change = self.usage.get(&bucket).copied().unwrap_or_default();
         Ok(UsageRecord {
-            versions: stored.versions.saturating_add_signed(versions),
-            bytes: stored.bytes.saturating_add_signed(bytes),
+            versions: stored.versions.saturating_add_signed(change.versions),
+            bytes: stored.bytes.saturating_add_signed(change.bytes),
+            record_bytes: stored.record_bytes.saturating_add_signed(change.record_bytes),
         })
     }
 

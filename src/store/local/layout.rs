@@ -23,8 +23,11 @@ use crate::private;
 use crate::s3::name::{hex_decode, hex_encode};
 
 /// The text of `format` that this version writes.
-const FORMAT: &str = "presigned store 3\n";
+const FORMAT: &str = "presigned store 4\n";
+/// The version of that format.
+pub(super) const VERSION: u8 = 4;
 /// The texts of the formats before it, which a start brings up to date.
+const THIRD_FORMAT: &str = "presigned store 3\n";
 const SECOND_FORMAT: &str = "presigned store 2\n";
 const FIRST_FORMAT: &str = "presigned store 1\n";
 /// What may stand in a directory that is to become a store.
@@ -203,7 +206,7 @@ impl Layout {
         make_directory(root)?;
         let layout = Self { root: root.to_owned() };
         match fs::read_to_string(layout.format()) {
-            Ok(format) if [FORMAT, SECOND_FORMAT, FIRST_FORMAT].contains(&format.as_str()) => {}
+            Ok(format) if [FORMAT, THIRD_FORMAT, SECOND_FORMAT, FIRST_FORMAT].contains(&format.as_str()) => {}
             Ok(format) => {
                 return Err(OpenError::UnknownFormat(root.to_owned(), format.trim().to_owned()));
             }
@@ -293,7 +296,8 @@ impl Layout {
         Ok(match fs::read_to_string(self.format())?.as_str() {
             FIRST_FORMAT => 1,
             SECOND_FORMAT => 2,
-            _ => 3,
+            THIRD_FORMAT => 3,
+            _ => VERSION,
         })
     }
 

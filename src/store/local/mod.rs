@@ -60,6 +60,7 @@ use commit::{Committer, Notice};
 use index::Index;
 use layout::Layout;
 use medium::{Adoption, Disk, Medium};
+use objects::Coming;
 
 use super::{Error, State};
 use crate::metrics::Histogram;
@@ -99,6 +100,7 @@ struct Engine {
     layout: Layout,
     medium: Arc<dyn Medium>,
     pins: Pins,
+    coming: Coming,
     /// Taken when the store closes.
     committer: Option<Committer>,
     reclaim: Sender<Notice>,
@@ -144,6 +146,7 @@ impl Store {
             index,
             layout,
             medium,
+            coming: Coming::default(),
             pins,
             committer: Some(committer),
             reclaim,

@@ -10,7 +10,8 @@ use super::index::{Index, Row, Transaction, object_key, parse_upload_key, part_k
 use super::list::Rows;
 use super::objects::{has_versions, made, written};
 use super::record::{
-    BucketRecord, CompletionRecord, Head, PartRecord, StoredChecksum, UploadRecord, decode, encode,
+    BucketRecord, CompletionRecord, Head, PartRecord, StoredChecksum, UploadRecord, UsageRecord, decode,
+    encode,
 };
 use super::segment::{Segment, slice};
 use crate::auth::BodyProof;
@@ -34,15 +35,19 @@ impl Store {
     /// Starts an upload.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], and the index's.
+    /// [`Error::NoSuchBucket`], [`Error::QuotaExceeded`], and the index's.
     pub async fn create_upload(&self, name: BucketName, upload: Upload) -> Result<UploadId, Error> {
+        let quota = self.quota(&name);
         let change = move |transaction: &mut Transaction<'_>| {
             let bucket = transaction.bucket(&name)?.id;
             let key = upload_key(bucket, &upload.key, &upload.id);
             let replaced = object_key(bucket, &upload.key);
             let replaces = transaction.index.current_head(&transaction.raw, &replaced)?.is_some();
-            let value = encode(&UploadRecord::new(&upload, replaces))?;
-            transaction.index.uploads.put(&mut transaction.raw, &key, &value)?;
+            let record = UploadRecord::new(&upload, replaces);
+            let held = UsageRecord::of_upload(&key, &record);
+            transaction.check_quota(bucket, quota, || Ok(0), held.total())?;
+            transaction.count(&key, held);
+            transaction.index.uploads.put(&mut transaction.raw, &key, &encode(&record)?)?;
             Ok(upload.id)
         };
         self.committer().commit(None, change).await
@@ -97,8 +102,8 @@ impl Store {
         let change = move |transaction: &mut Transaction<'_>| {
             let (upload_key, _) = transaction.upload(&upload)?;
             let bucket = transaction.bucket(&upload.bucket)?;
-            let replaced = |transaction: &Transaction<'_>| transaction.part_bytes(&upload.id, number);
-            transaction.check_quota(&bucket, quota, replaced, part.size)?;
+            let replaced = || transaction.index.part_bytes(&transaction.raw, &upload.id, number);
+            transaction.check_quota(bucket.id, quota, replaced, UsageRecord::of_part(part.size).total())?;
             transaction.publish(blob_id, part.size, part.checksum.as_ref().map(StoredChecksum::of))?;
             let segments = vec![Segment::new(blob_id, 0, part.size)];
             transaction.replace_part(&upload_key, &upload.id, &part, segments)?;
@@ -124,8 +129,8 @@ impl Store {
         let change = move |transaction: &mut Transaction<'_>| {
             let (upload_key, _) = transaction.upload(&upload)?;
             let bucket = transaction.bucket(&upload.bucket)?;
-            let replaced = |transaction: &Transaction<'_>| transaction.part_bytes(&upload.id, number);
-            transaction.check_quota(&bucket, quota, replaced, part.size)?;
+            let replaced = || transaction.index.part_bytes(&transaction.raw, &upload.id, number);
+            transaction.check_quota(bucket.id, quota, replaced, UsageRecord::of_part(part.size).total())?;
             let segments = slice(source.segments(), offset, part.size);
             if !transaction.holds(&segments)? {
                 return Err(Error::Conflict);
@@ -157,6 +162,7 @@ impl Store {
             };
             let UploadName { bucket, key, id } = upload;
             let replaces = record.replaces;
+            let held = UsageRecord::of_upload(&upload_key, &record);
             let upload = record.upload(key.clone(), id);
             let parts = transaction.named_parts(&id, &completion)?;
             let bucket = transaction.bucket(&bucket)?;
@@ -171,9 +177,10 @@ impl Store {
                 if parts.binary_search_by_key(&number, |(named, _)| named.number).is_err() {
                     transaction.release(&part.segments)?;
                 }
-                transaction.discount(&upload_key, 0, part.size);
+                transaction.discount(&upload_key, UsageRecord::of_part(part.size));
                 transaction.index.parts.delete(&mut transaction.raw, &part_key(&id, number))?;
             }
+            transaction.discount(&upload_key, held);
             transaction.index.uploads.delete(&mut transaction.raw, &upload_key)?;
             let record = transaction.write_version(&bucket, &table_key, record, &[])?;
             transaction.remember(&bucket, &key, &id, &completion, &record.head)?;
@@ -243,6 +250,18 @@ impl Store {
 }
 
 impl Index {
+    /// What a part takes up, 0 if it is not there.
+    pub(super) fn part_bytes(
+        &self,
+        transaction: &RoTxn<'_>,
+        id: &UploadId,
+        number: PartNumber,
+    ) -> Result<u64, Error> {
+        let value = self.parts.get(transaction, &part_key(id, number))?;
+        let part = value.map(decode::<PartRecord>).transpose()?;
+        Ok(part.map_or(0, |part| UsageRecord::of_part(part.size).total()))
+    }
+
     /// The completion of an upload that is remembered.
     fn completion(
         &self,
@@ -318,12 +337,6 @@ impl Transaction<'_> {
         Ok(self.index.completions.put(&mut self.raw, id.as_bytes(), &encode(&record)?)?)
     }
 
-    /// Size of a part, 0 if it is not there.
-    fn part_bytes(&self, id: &UploadId, number: PartNumber) -> Result<u64, Error> {
-        let value = self.index.parts.get(&self.raw, &part_key(id, number))?;
-        Ok(value.map(decode::<PartRecord>).transpose()?.map_or(0, |part| part.size))
-    }
-
     fn parts(&self, id: &UploadId) -> Result<Vec<(PartNumber, PartRecord)>, Error> {
         let mut parts = Vec::new();
         for entry in self.index.parts.prefix_iter(&self.raw, id.as_bytes())? {
@@ -343,10 +356,10 @@ impl Transaction<'_> {
         let key = part_key(id, part.number);
         let old: Option<PartRecord> = self.index.parts.get(&self.raw, &key)?.map(decode).transpose()?;
         if let Some(old) = old {
-            self.discount(upload_key, 0, old.size);
+            self.discount(upload_key, UsageRecord::of_part(old.size));
             self.release(&old.segments)?;
         }
-        self.count(upload_key, 0, part.size);
+        self.count(upload_key, UsageRecord::of_part(part.size));
         let value = encode(&PartRecord::new(part, segments))?;
         Ok(self.index.parts.put(&mut self.raw, &key, &value)?)
     }
@@ -427,8 +440,12 @@ impl Transaction<'_> {
     fn remove_upload(&mut self, table_key: &[u8], id: &UploadId) -> Result<(), Error> {
         for (number, part) in self.parts(id)? {
             self.release(&part.segments)?;
-            self.discount(table_key, 0, part.size);
+            self.discount(table_key, UsageRecord::of_part(part.size));
             self.index.parts.delete(&mut self.raw, &part_key(id, number))?;
+        }
+        if let Some(value) = self.index.uploads.get(&self.raw, table_key)? {
+            let held = UsageRecord::of_upload(table_key, &decode(value)?);
+            self.discount(table_key, held);
         }
         self.index.uploads.delete(&mut self.raw, table_key)?;
         Ok(())

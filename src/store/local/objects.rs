@@ -1,17 +1,23 @@
 //! Objects: what the store does with them.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use heed::RoTxn;
+
 use super::Store;
 use super::blob::{NewBlob, NewContent, Received};
-use super::index::{Transaction, object_key};
+use super::index::{Index, Transaction, object_key};
 use super::record::{
-    BucketRecord, Head, ObjectRecord, StoredBody, StoredChecksum, StoredPart, StoredVersioning, inline,
+    BucketRecord, Head, ObjectRecord, StoredBody, StoredChecksum, StoredPart, StoredVersioning, UsageRecord,
+    inline,
 };
 use super::segment::Segment;
 use crate::clock::Timestamp;
 use crate::s3::checksum::Checksum;
 use crate::s3::condition::{Decision, WriteCondition};
 use crate::s3::metadata::Metadata;
-use crate::s3::name::{BucketName, ETag, VersionId};
+use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId, VersionId};
 use crate::s3::tagging::Tags;
 use crate::store::{
     Content, Copy, Deleted, Deletion, Error, NewObject, Object, ObjectChecksum, ObjectName, Written,
@@ -84,18 +90,18 @@ impl Store {
             let bucket = transaction.bucket(&bucket)?;
             let table_key = object_key(bucket.id, &key);
             transaction.check_condition(&table_key, &condition)?;
-            let replaced = |transaction: &Transaction<'_>| transaction.replaced_bytes(&bucket, &table_key);
-            transaction.check_quota(&bucket, quota, replaced, size)?;
             let body = match id {
-                Some(id) => {
-                    let checksum = checksum.map(|checksum| StoredChecksum::of(&checksum.value));
-                    transaction.publish(id, size, checksum)?;
-                    StoredBody::Segments(vec![Segment::new(id, 0, size)])
-                }
+                Some(id) => StoredBody::Segments(vec![Segment::new(id, 0, size)]),
                 None => StoredBody::Inline,
             };
             let (metadata, tags) = (metadata.entries().to_vec(), tags.entries().to_vec());
             let record = ObjectRecord { head, metadata, parts: Vec::new(), body, tags };
+            // Whatever is refused is refused before anything is changed: other changes share the transaction.
+            transaction.check_object_quota(&bucket, quota, &table_key, &record)?;
+            if let Some(id) = id {
+                let checksum = checksum.map(|checksum| StoredChecksum::of(&checksum.value));
+                transaction.publish(id, size, checksum)?;
+            }
             let record = transaction.write_version(&bucket, &table_key, record, &inline)?;
             Ok(written(&bucket, &record.head))
         };
@@ -122,8 +128,6 @@ impl Store {
                 Decision::Proceed | Decision::NotModified => {}
             }
             transaction.check_condition(&target_key, &target.condition)?;
-            let replaced = |transaction: &Transaction<'_>| transaction.replaced_bytes(&bucket, &target_key);
-            transaction.check_quota(&bucket, quota, replaced, record.head.size)?;
             if record.head.archived {
                 return Err(Error::Archived(record.head.storage_class.unwrap_or_default()));
             }
@@ -148,6 +152,7 @@ impl Store {
             if !copy.keep_tags {
                 record.tags = target.tags.entries().to_vec();
             }
+            transaction.check_object_quota(&bucket, quota, &target_key, &record)?;
             // Counted before the target is released, which may be the same object.
             transaction.retain(record.segments())?;
             let record = transaction.write_version(&bucket, &target_key, record, &inline)?;
@@ -218,14 +223,63 @@ impl Store {
         self.engine.settings.quotas.get(bucket).copied()
     }
 
-    /// Whether a body of this size can ever fit into a bucket's quota, which can be said before it has come.
+    /// Room in a bucket's quota for a body that is to come, under way until what this returns goes: for an object of
+    /// this key, or for a part of the named upload.
     ///
     /// # Errors
-    /// [`Error::QuotaExceeded`].
-    pub fn check_room(&self, bucket: &BucketName, bytes: u64) -> Result<(), Error> {
-        match self.quota(bucket) {
-            Some(quota) if bytes > quota => Err(Error::QuotaExceeded { quota }),
-            _ => Ok(()),
+    /// [`Error::QuotaExceeded`], [`Error::NoSuchBucket`], and the index's.
+    pub fn reserve(
+        &self,
+        bucket: &BucketName,
+        key: &ObjectKey,
+        part: Option<(UploadId, PartNumber)>,
+        bytes: u64,
+    ) -> Result<Option<UnderWay>, Error> {
+        let Some(quota) = self.quota(bucket) else {
+            return Ok(None);
+        };
+        let index = self.index();
+        let transaction = index.read()?;
+        let record = index.bucket(&transaction, bucket)?;
+        let replaced = match part {
+            Some((upload, number)) => index.part_bytes(&transaction, &upload, number)?,
+            None => index.replaced_bytes(&transaction, &record, &object_key(record.id, key))?,
+        };
+        let held = index.usage(&transaction, record.id)?.total().saturating_sub(replaced);
+        let room = self.engine.coming.reserve(record.id, bytes, quota.saturating_sub(held));
+        room.map(Some).ok_or(Error::QuotaExceeded { quota })
+    }
+}
+
+/// Bytes of bodies that are under way into buckets with a quota, by bucket.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Coming(Arc<Mutex<HashMap<u32, u64>>>);
+
+impl Coming {
+    fn reserve(&self, bucket: u32, bytes: u64, room: u64) -> Option<UnderWay> {
+        let mut coming = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = coming.get(&bucket).copied().unwrap_or_default();
+        coming.insert(bucket, sum.checked_add(bytes).filter(|sum| *sum <= room)?);
+        Some(UnderWay { coming: self.clone(), bucket, bytes })
+    }
+}
+
+/// A body under way, which counts for its bucket's quota until this goes.
+#[derive(Debug)]
+pub struct UnderWay {
+    coming: Coming,
+    bucket: u32,
+    bytes: u64,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut coming = self.coming.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sum) = coming.get_mut(&self.bucket) {
+            *sum -= self.bytes;
+            if *sum == 0 {
+                coming.remove(&self.bucket);
+            }
         }
     }
 }
@@ -233,6 +287,27 @@ impl Store {
 /// Whether versioning was ever switched on.
 pub(super) fn has_versions(bucket: &BucketRecord) -> bool {
     bucket.versioning != StoredVersioning::Off
+}
+
+impl Index {
+    /// What the version takes up that a new object under `key` takes the place of.
+    fn replaced_bytes(
+        &self,
+        transaction: &RoTxn<'_>,
+        bucket: &BucketRecord,
+        key: &[u8],
+    ) -> Result<u64, Error> {
+        let version = match bucket.versioning {
+            StoredVersioning::Off => None,
+            StoredVersioning::Suspended => Some(VersionId::NULL),
+            StoredVersioning::Enabled => return Ok(0),
+        };
+        match self.find(transaction, key, version) {
+            Ok(value) => Ok(UsageRecord::of(key, &ObjectRecord::decode(value)?.0).total()),
+            Err(error) if error.is_failure() => Err(error),
+            Err(_) => Ok(0),
+        }
+    }
 }
 
 impl Transaction<'_> {
@@ -253,33 +328,31 @@ impl Transaction<'_> {
     /// Checks that a quota has room for `bytes` in the place of `replaced` ones.
     pub(super) fn check_quota(
         &self,
-        bucket: &BucketRecord,
+        bucket: u32,
         quota: Option<u64>,
-        replaced: impl FnOnce(&Self) -> Result<u64, Error>,
+        replaced: impl FnOnce() -> Result<u64, Error>,
         bytes: u64,
     ) -> Result<(), Error> {
         let Some(quota) = quota else {
             return Ok(());
         };
-        let held = self.usage(bucket.id)?.bytes.saturating_sub(replaced(self)?);
+        let held = self.usage(bucket)?.total().saturating_sub(replaced()?);
         match held.checked_add(bytes) {
             Some(sum) if sum <= quota => Ok(()),
             _ => Err(Error::QuotaExceeded { quota }),
         }
     }
 
-    /// Size of the version that a new object under `key` takes the place of.
-    fn replaced_bytes(&self, bucket: &BucketRecord, key: &[u8]) -> Result<u64, Error> {
-        let version = match bucket.versioning {
-            StoredVersioning::Off => None,
-            StoredVersioning::Suspended => Some(VersionId::NULL),
-            StoredVersioning::Enabled => return Ok(0),
-        };
-        match self.index.find(&self.raw, key, version) {
-            Ok(value) => Ok(ObjectRecord::decode_head(value)?.size),
-            Err(error) if error.is_failure() => Err(error),
-            Err(_) => Ok(0),
-        }
+    /// The same for an object that is to have this key.
+    fn check_object_quota(
+        &self,
+        bucket: &BucketRecord,
+        quota: Option<u64>,
+        key: &[u8],
+        record: &ObjectRecord,
+    ) -> Result<(), Error> {
+        let replaced = || self.index.replaced_bytes(&self.raw, bucket, key);
+        self.check_quota(bucket.id, quota, replaced, UsageRecord::of(key, record).total())
     }
 
     /// Checks the condition of a write against what is there now.

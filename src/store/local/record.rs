@@ -14,10 +14,12 @@ use crate::s3::checksum::{Algorithm, Checksum, ChecksumType};
 use crate::s3::metadata::Metadata;
 use crate::s3::name::{ETag, ObjectKey, PartNumber, UploadId, VersionId};
 use crate::s3::tagging::Tags;
-use crate::store::{Error, ObjectChecksum, ObjectPart, Part, Summary, Upload, Versioning};
+use crate::store::{Error, ObjectChecksum, ObjectPart, Part, Summary, Upload, Usage, Versioning};
 
 /// First byte of every record that is written.
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
+/// First byte of records of the third version of the format.
+const THIRD: u8 = 3;
 /// First byte of records of the second version of the format.
 const SECOND: u8 = 2;
 /// First byte of records of the first version of the format.
@@ -29,6 +31,8 @@ pub(super) trait Record<'v>: Sized + Deserialize<'v> {
     type First: Deserialize<'v> + Into<Self>;
     /// The fields of version 2.
     type Second: Deserialize<'v> + Into<Self>;
+    /// The fields of version 3.
+    type Third: Deserialize<'v> + Into<Self>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,6 +121,7 @@ pub(super) struct Head {
 impl Record<'_> for Head {
     type First = FirstHead;
     type Second = SecondHead;
+    type Third = Self;
 }
 
 impl Head {
@@ -202,6 +207,7 @@ pub(super) struct ObjectRecord {
 impl Record<'_> for ObjectRecord {
     type First = FirstObject;
     type Second = SecondObject;
+    type Third = Self;
 }
 
 /// A part that an object was uploaded in.
@@ -235,6 +241,12 @@ impl ObjectRecord {
         Ok(value)
     }
 
+    /// What it takes up beside its body.
+    pub(super) fn record_bytes(&self, key: &[u8]) -> u64 {
+        let parts = PART_BYTES * self.parts.len() as u64;
+        small_record_bytes(key) + text_bytes(&self.metadata) + text_bytes(&self.tags) + parts
+    }
+
     pub(super) fn segments(&self) -> &[Segment] {
         match &self.body {
             StoredBody::Inline => &[],
@@ -260,6 +272,7 @@ pub(super) struct BucketRecord {
 impl Record<'_> for BucketRecord {
     type First = FirstBucket;
     type Second = SecondBucket;
+    type Third = Self;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -310,18 +323,88 @@ impl MarkerRecord {
 impl Record<'_> for MarkerRecord {
     type First = Self;
     type Second = Self;
+    type Third = Self;
 }
 
-/// What a bucket holds: every version of its objects, and the parts of its uploads.
+/// What a bucket holds, every version of its objects and its uploads with their parts, or what one record adds to that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct UsageRecord {
+    /// Without delete markers.
     pub versions: u64,
+    /// Of bodies.
     pub bytes: u64,
+    /// What records take up beside the bodies: those of versions, delete markers, uploads and parts.
+    pub record_bytes: u64,
+}
+
+impl UsageRecord {
+    pub(super) fn usage(self) -> Usage {
+        Usage { versions: self.versions, bytes: self.bytes, record_bytes: self.record_bytes }
+    }
+
+    /// An object's.
+    pub(super) fn of(key: &[u8], record: &ObjectRecord) -> Self {
+        Self { versions: 1, bytes: record.head.size, record_bytes: record.record_bytes(key) }
+    }
+
+    /// A delete marker's.
+    pub(super) fn of_marker(key: &[u8]) -> Self {
+        Self { versions: 0, bytes: 0, record_bytes: small_record_bytes(key) }
+    }
+
+    /// An upload's, without its parts.
+    pub(super) fn of_upload(key: &[u8], record: &UploadRecord) -> Self {
+        Self { versions: 0, bytes: 0, record_bytes: record.record_bytes(key) }
+    }
+
+    /// That of a part, whose key is as long as any other.
+    pub(super) fn of_part(size: u64) -> Self {
+        Self { versions: 0, bytes: size, record_bytes: small_record_bytes(&[0; 18]) }
+    }
+
+    pub(super) fn add(&mut self, more: Self) {
+        self.versions += more.versions;
+        self.bytes += more.bytes;
+        self.record_bytes += more.record_bytes;
+    }
+
+    /// Everything, in bytes.
+    pub(super) fn total(&self) -> u64 {
+        self.bytes.saturating_add(self.record_bytes)
+    }
 }
 
 impl Record<'_> for UsageRecord {
-    type First = Self;
-    type Second = Self;
+    type First = ThirdUsage;
+    type Second = ThirdUsage;
+    type Third = ThirdUsage;
+}
+
+/// The same as versions 1 to 3 had it: the start that brings such a store up to date counts the rest.
+#[derive(Deserialize)]
+pub(super) struct ThirdUsage {
+    versions: u64,
+    bytes: u64,
+}
+
+impl From<ThirdUsage> for UsageRecord {
+    fn from(third: ThirdUsage) -> Self {
+        Self { versions: third.versions, bytes: third.bytes, record_bytes: 0 }
+    }
+}
+
+/// What a record is reckoned to take up beside its key and its texts: numbers, digests, and its share of the index.
+const RECORD_BYTES: u64 = 128;
+/// The same for a part within the record of an object.
+const PART_BYTES: u64 = 32;
+
+/// What the record of a delete marker, or of an upload's part, takes up.
+fn small_record_bytes(key: &[u8]) -> u64 {
+    RECORD_BYTES + key.len() as u64
+}
+
+fn text_bytes(pairs: &[(String, String)]) -> u64 {
+    pairs.iter().map(|(name, value)| (name.len() + value.len()) as u64).sum()
 }
 
 /// A multipart upload.
@@ -339,9 +422,15 @@ pub(super) struct UploadRecord {
 impl Record<'_> for UploadRecord {
     type First = FirstUpload;
     type Second = Self;
+    type Third = Self;
 }
 
 impl UploadRecord {
+    /// What it takes up, without its parts.
+    pub(super) fn record_bytes(&self, key: &[u8]) -> u64 {
+        small_record_bytes(key) + text_bytes(&self.metadata) + text_bytes(&self.tags)
+    }
+
     pub(super) fn new(upload: &Upload, replaces: bool) -> Self {
         let composite = |kind| kind == ChecksumType::Composite;
         Self {
@@ -381,6 +470,7 @@ pub(super) struct PartRecord {
 impl Record<'_> for PartRecord {
     type First = Self;
     type Second = Self;
+    type Third = Self;
 }
 
 impl PartRecord {
@@ -417,6 +507,7 @@ pub(super) struct BlobRecord {
 impl Record<'_> for BlobRecord {
     type First = FirstBlob;
     type Second = Self;
+    type Third = Self;
 }
 
 /// A completed upload, remembered for those that did not hear of it.
@@ -436,6 +527,7 @@ pub(super) struct CompletionRecord {
 impl Record<'_> for CompletionRecord {
     type First = Self;
     type Second = Self;
+    type Third = Self;
 }
 
 /// The value of a record.
@@ -455,6 +547,10 @@ pub(super) fn decode<'v, T: Record<'v>>(value: &'v [u8]) -> Result<T, Error> {
 fn take<'v, T: Record<'v>>(value: &'v [u8]) -> Result<(T, &'v [u8]), Error> {
     match value.split_first() {
         Some((&VERSION, rest)) => postcard::take_from_bytes(rest).map_err(broken),
+        Some((&THIRD, rest)) => {
+            let (third, rest) = postcard::take_from_bytes::<T::Third>(rest).map_err(broken)?;
+            Ok((third.into(), rest))
+        }
         Some((&SECOND, rest)) => {
             let (second, rest) = postcard::take_from_bytes::<T::Second>(rest).map_err(broken)?;
             Ok((second.into(), rest))

@@ -196,8 +196,8 @@ fn named(name: &str, id: UploadId) -> UploadName {
     UploadName { bucket: bucket(), key: key(name), id }
 }
 
-async fn start_upload(store: &Store, name: &str, id: u8) -> UploadId {
-    let upload = Upload {
+fn upload(name: &str, id: u8) -> Upload {
+    Upload {
         key: key(name),
         id: UploadId::from_bytes([id; 16]),
         initiated: now(),
@@ -205,8 +205,11 @@ async fn start_upload(store: &Store, name: &str, id: u8) -> UploadId {
         tags: Tags::default(),
         checksum: None,
         initiator: "main".into(),
-    };
-    store.create_upload(bucket(), upload).await.expect("started")
+    }
+}
+
+async fn start_upload(store: &Store, name: &str, id: u8) -> UploadId {
+    store.create_upload(bucket(), upload(name, id)).await.expect("started")
 }
 
 async fn put_part(store: &Store, name: &str, id: UploadId, number: u16, data: &Bytes) -> Part {

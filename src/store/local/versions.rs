@@ -6,7 +6,9 @@
 //! whose position `nulls` leads. A value of `versions` is a byte that says what it is, and then the record.
 
 use super::index::{Index, Transaction};
-use super::record::{BucketRecord, MarkerRecord, ObjectRecord, StoredVersioning, decode, encode};
+use super::record::{
+    BucketRecord, MarkerRecord, ObjectRecord, StoredVersioning, UsageRecord, decode, encode,
+};
 use crate::clock::Timestamp;
 use crate::s3::name::VersionId;
 use crate::store::{Deleted, Error};
@@ -162,6 +164,7 @@ impl Transaction<'_> {
         };
         let value = [vec![MARKER], encode(&MarkerRecord::new(now, version))?].concat();
         self.index.versions.put(&mut self.raw, &version_key(key, &position), &value)?;
+        self.count(key, UsageRecord::of_marker(key));
         Ok(Deleted { version: Some(VersionId::from_bytes(version)), marker: true })
     }
 
@@ -250,10 +253,13 @@ impl Transaction<'_> {
             return Ok(false);
         };
         let marker = match Version::read(value)? {
-            Version::Marker(_) => true,
+            Version::Marker(_) => {
+                self.discount(key, UsageRecord::of_marker(key));
+                true
+            }
             Version::Object(value) => {
                 let (record, _) = ObjectRecord::decode(value)?;
-                self.discount(key, 1, record.head.size);
+                self.discount(key, UsageRecord::of(key, &record));
                 self.release(record.segments())?;
                 false
             }
@@ -282,8 +288,12 @@ impl Transaction<'_> {
     ) -> Result<VersionId, Error> {
         let value = self.index.find(&self.raw, key, version)?;
         let (mut record, inline) = ObjectRecord::decode(value)?;
+        let before = UsageRecord::of(key, &record);
         change(&mut record);
-        let (found, value) = (record.head.version(), record.encode(inline)?);
+        let (found, value, after) =
+            (record.head.version(), record.encode(inline)?, UsageRecord::of(key, &record));
+        self.discount(key, before);
+        self.count(key, after);
         let current = self.index.current_head(&self.raw, key)?;
         if current.is_some_and(|head| head.version() == found) {
             self.index.objects.put(&mut self.raw, key, &value)?;
