@@ -63,8 +63,11 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     match scrub.damaged {
         0 => Ok(()),
         damaged => {
-            Err(format!("damaged: {damaged}; they are not served, and must come from a backup or be deleted")
-                .into())
+            Err(format!(
+                "damaged: {damaged}; they are not served until their files have been put back into {} and scrubbed again, or they are deleted",
+                arguments.dir.display()
+            )
+            .into())
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum Problem {
     Missing { blob: String, objects: Vec<String> },
     /// The file of a blob has another size: objects are damaged.
     Size { blob: String, recorded: u64, found: u64, objects: Vec<String> },
+    /// The bytes of a blob were found not to be what was stored: objects are damaged, and not served.
+    Damaged { blob: String, objects: Vec<String> },
     /// References are counted wrongly.
     Count { blob: String, counted: u32, found: u32 },
     /// What a bucket holds is counted wrongly.
@@ -45,11 +47,16 @@ impl fmt::Display for Problem {
             Self::Record { table, key, error } => write!(f, "damaged record in {table}, {key}: {error}"),
             Self::Stray { table, key } => write!(f, "record without an owner in {table}, {key}"),
             Self::Missing { blob, objects } => {
-                write!(f, "blob {blob} has no file; damaged: {}", objects.join(", "))
+                write!(f, "{} is not there; damaged: {}", place(blob), objects.join(", "))
+            }
+            Self::Damaged { blob, objects } => {
+                let damaged = objects.join(", ");
+                write!(f, "{} does not hold what was stored; damaged: {damaged}", place(blob))
             }
             Self::Size { blob, recorded, found, objects } => {
                 let damaged = objects.join(", ");
-                write!(f, "blob {blob} has {found} bytes instead of {recorded}; damaged: {damaged}")
+                let place = place(blob);
+                write!(f, "{place} has {found} bytes instead of {recorded}; damaged: {damaged}")
             }
             Self::Count { blob, counted, found } => {
                 write!(f, "blob {blob} is counted {counted} times and referred to {found} times")
@@ -68,6 +75,11 @@ impl fmt::Display for Problem {
             Self::Orphan { path } => write!(f, "nothing refers to {}", path.display()),
         }
     }
+}
+
+/// The file of a blob, below the directory of the store: what is to be put back.
+pub(super) fn place(blob: &str) -> String {
+    format!("blobs/{}/{blob}", blob.get(..2).unwrap_or_default())
 }
 
 /// What an examination found.
@@ -312,7 +324,12 @@ impl Audit<'_> {
             }
             let place = fs::metadata(self.layout.blob(blob));
             match place.or_else(|_| fs::metadata(self.layout.incoming_blob(blob))) {
-                Ok(file) if file.len() == record.size => {}
+                Ok(file) if file.len() == record.size => {
+                    // What a scrub found.
+                    if self.index.damaged.get(&transaction, key)?.is_some() {
+                        self.problem(Problem::Damaged { blob: blob.to_string(), objects: Vec::new() });
+                    }
+                }
                 Ok(file) => self.problem(Problem::Size {
                     blob: blob.to_string(),
                     recorded: record.size,
@@ -335,7 +352,9 @@ impl Audit<'_> {
     fn name_damaged(&mut self) -> Result<(), Error> {
         let mut damaged: HashMap<BlobId, &mut Vec<String>> = HashMap::new();
         for problem in &mut self.report.problems {
-            if let Problem::Missing { blob, objects } | Problem::Size { blob, objects, .. } = problem
+            if let Problem::Missing { blob, objects }
+            | Problem::Damaged { blob, objects }
+            | Problem::Size { blob, objects, .. } = problem
                 && let Some(blob) = BlobId::parse(blob)
             {
                 damaged.insert(blob, objects);

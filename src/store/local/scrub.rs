@@ -12,7 +12,7 @@ use std::ops::Bound;
 use rustix::fs::{Advice, fadvise};
 use serde::{Deserialize, Serialize};
 
-use super::audit::{Names, referring};
+use super::audit::{Names, place, referring};
 use super::index::{Row, Table};
 use super::layout::BlobId;
 use super::medium::Disk;
@@ -63,7 +63,7 @@ type CopiedRow = (Vec<u8>, Vec<u8>);
 /// What one page of a scrub brought to light.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scrubbed {
-    /// Damaged objects, versions and parts, by name.
+    /// Damaged objects, versions and parts, by name, each with the file that is to be put back.
     pub damaged: Vec<String>,
     pub is_done: bool,
 }
@@ -116,7 +116,8 @@ impl Visitor {
                 damaged.insert(blob);
             }
         }
-        Ok(referring(&self.index, &damaged)?.into_iter().map(|(_, name)| name).collect())
+        let referring = referring(&self.index, &damaged)?.into_iter();
+        Ok(referring.map(|(blob, name)| format!("{name}: {}", place(&blob.to_string()))).collect())
     }
 
     fn read_blob(&self, blob: BlobId, record: &BlobRecord, step: Step<'_>) -> Result<Found, Error> {
@@ -196,7 +197,7 @@ impl Visitor {
             if !whole || body.len() as u64 != record.head.size {
                 let transaction = self.index.read()?;
                 let names = Names::of(&self.index, &transaction)?;
-                damaged.push(names.version(key, &record.head));
+                damaged.push(format!("{}: in the index", names.version(key, &record.head)));
             }
         }
         Ok(damaged)

@@ -114,7 +114,12 @@ async fn a_scrub_finds_what_is_damaged_and_it_is_not_served() {
             }
         }
     };
-    assert_eq!(scrub(&place), (3, 110_010, vec!["s3://bucket/two".to_owned()]));
+    let file = damaged.strip_prefix(&place.folder).expect("below the store").display().to_string();
+    assert_eq!(scrub(&place), (3, 110_010, vec![format!("s3://bucket/two: {file}")]));
+    // An examination knows of it.
+    let report = Store::check(&Settings::of(place.folder.clone()), true).expect("examined");
+    let texts: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+    assert_eq!(texts, [format!("{file} does not hold what was stored; damaged: s3://bucket/two")]);
     place.reopen();
     assert!(matches!(place.store().object(&object_name("two")), Err(Error::Damaged)));
     assert_eq!(read(place.store(), "one"), Some(body(1, 50_000)));
@@ -123,6 +128,7 @@ async fn a_scrub_finds_what_is_damaged_and_it_is_not_served() {
     place.close();
     replace(&whole);
     assert_eq!(scrub(&place).2, Vec::<String>::new());
+    assert!(Store::check(&Settings::of(place.folder.clone()), false).expect("examined").problems.is_empty());
     place.reopen();
     assert_eq!(read(place.store(), "two"), Some(body(1, 60_000)));
 }
