@@ -3,6 +3,8 @@
 //! A signature covers a text, and the server acts on what it reads. Where several requests have the same text,
 //! whoever holds one of them could send another.
 
+use std::collections::HashMap;
+
 use super::claim::Mechanism;
 use super::v2;
 use crate::s3::error::Error;
@@ -11,8 +13,6 @@ use crate::s3::uri::Query;
 
 /// S3 lets an unsigned header of this name pass beside a signed parameter.
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
-/// Up to so many names are compared each with each.
-const COMPARED_NAMES_MAX: usize = 16;
 const COPY_SOURCE: &str = "x-amz-copy-source";
 
 /// Refuses a request that can be read in more than one way. To be asked when the signature has been judged: a wrong
@@ -31,36 +31,53 @@ pub(super) fn check(request: &Request, mechanism: Mechanism) -> Result<(), Error
 /// An `x-amz-*` name may stand in the headers, on several lines that make one value, or in the query, in any case;
 /// in several places only with one value.
 fn check_names(request: &Request) -> Result<(), Error> {
-    let named = || request.query().iter().filter(|(name, _)| is_amz(name) && !is(name, CONTENT_SHA256));
-    // A presigned URL has a handful of such names, and most often no such header: that costs next to nothing.
     let has_headers = request.headers().keys().any(|name| is_amz(name.as_str()));
-    for (name, value) in named().filter(|_| has_headers) {
-        // The name is one of a header if it can be one at all.
-        let mut lines = request.headers().get_all(name).iter().map(|line| line.as_bytes().trim_ascii());
-        if let Some(first) = lines.next()
-            && lines.fold(first.to_vec(), |all, next| [&all, &b","[..], next].concat())
-                != value.trim().as_bytes()
-        {
+    let mut seen = Seen::default();
+    for (name, value) in request.query().iter() {
+        if !is_amz(name) || is(name, CONTENT_SHA256) {
+            continue;
+        }
+        if (has_headers && stands_in_headers(request, name, value)) || !seen.add(name, value) {
             return Err(ambiguous(name, value));
         }
     }
-    let doubled = match named().count() {
-        count if count <= COMPARED_NAMES_MAX => named()
-            .enumerate()
-            .find(|(at, (one, value))| named().take(*at).any(|(two, other)| is(one, two) && *value != other))
-            .map(|(_, pair)| pair),
-        _ => doubled_of_many(named().collect()),
-    };
-    doubled.map_or(Ok(()), |(name, value)| Err(ambiguous(name, value)))
+    Ok(())
 }
 
-/// A name that stands twice with different values.
-fn doubled_of_many<'q>(mut named: Vec<(&'q str, &'q str)>) -> Option<(&'q str, &'q str)> {
-    named.sort_by_cached_key(|(name, _)| name.to_ascii_lowercase());
-    named.windows(2).find_map(|pair| match pair {
-        [(one, value), (two, other)] if is(one, two) && value != other => Some((*two, *other)),
-        _ => None,
-    })
+/// Whether the headers have the name with another value. It is one of a header if it can be one at all.
+fn stands_in_headers(request: &Request, name: &str, value: &str) -> bool {
+    let mut lines = request.headers().get_all(name).iter().map(|line| line.as_bytes().trim_ascii());
+    let Some(first) = lines.next() else {
+        return false;
+    };
+    let joined = lines.fold(first.to_vec(), |all, next| [&all, &b","[..], next].concat());
+    joined != value.trim().as_bytes()
+}
+
+/// Names of the query and their values. A presigned URL has a handful, which are compared each with each.
+#[derive(Default)]
+struct Seen<'q> {
+    first: [(&'q str, &'q str); 16],
+    count: usize,
+    more: HashMap<String, &'q str>,
+}
+
+impl<'q> Seen<'q> {
+    /// Adds a name; `false` if it was there with another value.
+    fn add(&mut self, name: &'q str, value: &'q str) -> bool {
+        let mut first = self.first.iter().take(self.count);
+        if let Some((_, other)) = first.find(|(seen, _)| is(seen, name)) {
+            return *other == value;
+        }
+        match self.first.get_mut(self.count) {
+            Some(free) => {
+                *free = (name, value);
+                self.count += 1;
+                true
+            }
+            None => *self.more.entry(name.to_ascii_lowercase()).or_insert(value) == value,
+        }
+    }
 }
 
 /// V2 signs what is decoded. A control character would be signed as a blank, and what stands behind an `&` in a value
