@@ -5,16 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::exchange::{Call, blocking};
 use crate::s3::error::{Error, ErrorCode};
-use crate::store::{self, BlobReader};
 
 /// Whole bodies that are read at once, for each core.
 const READS_PER_CORE: usize = 2;
 /// Most requests that wait for their turn to read a whole body.
 const READS_WAITING_MAX: usize = 1024;
-/// Reads of a body between two looks at whether anybody waits for what comes of it: a megabyte each.
-const READS_AT_ONCE: usize = 8;
 /// Documents up to this size have a share of their own, which larger ones cannot take up.
 const SMALL_DOCUMENT_BYTES_MAX: u64 = 64 * 1024;
 /// Most bytes of small documents, and of larger ones, that are in memory at once.
@@ -57,21 +53,23 @@ impl Bounds {
         take(&self.files, count, "open files")
     }
 
-    /// Room for a document.
+    /// An empty document that has room for so many bytes.
     ///
     /// # Errors
     /// `SlowDown`.
-    fn document(&self, bytes: u64) -> Result<Taken, Error> {
+    pub(super) fn document(&self, bytes: u64) -> Result<Document, Error> {
         let share =
             if bytes <= SMALL_DOCUMENT_BYTES_MAX { &self.small_documents } else { &self.large_documents };
-        take(share, usize::try_from(bytes).unwrap_or(usize::MAX), "documents")
+        let capacity = usize::try_from(bytes).unwrap_or(usize::MAX);
+        let room = take(share, capacity, "documents")?;
+        Ok(Document { bytes: Vec::with_capacity(capacity), _room: Some(room) })
     }
 
     /// A turn to read a whole body; waits for it.
     ///
     /// # Errors
     /// `SlowDown` if too many wait already.
-    async fn turn(&self) -> Result<Taken, Error> {
+    pub(super) async fn turn_to_read(&self) -> Result<Taken, Error> {
         let _waiting = take(&self.waiting, 1, "reads")?;
         let turn = Arc::clone(&self.reads).acquire_owned().await;
         turn.map(Taken).map_err(|_| slow_down("reads"))
@@ -100,16 +98,6 @@ impl Document {
         Self { bytes: Vec::new(), _room: None }
     }
 
-    /// An empty one that has room for so many bytes.
-    ///
-    /// # Errors
-    /// `SlowDown`.
-    pub(super) fn with_room(call: &Call<'_>, bytes: u64) -> Result<Self, Error> {
-        let room = call.context.bounds.document(bytes)?;
-        let capacity = usize::try_from(bytes).unwrap_or_default();
-        Ok(Self { bytes: Vec::with_capacity(capacity), _room: Some(room) })
-    }
-
     pub(super) fn append(&mut self, data: &[u8]) {
         self.bytes.extend_from_slice(data);
     }
@@ -120,43 +108,5 @@ impl Deref for Document {
 
     fn deref(&self) -> &[u8] {
         &self.bytes
-    }
-}
-
-/// Reads a body to its end, for what `take` makes of it: few at once, and each only for as long as somebody waits for what
-/// comes of it. `failed` says what an error of the store means.
-///
-/// # Errors
-/// `SlowDown`, and what the store refuses.
-pub(super) async fn read_whole<T: Send + 'static>(
-    call: &Call<'_>,
-    reader: BlobReader,
-    state: T,
-    take: fn(&mut T, &[u8]),
-    failed: impl Fn(store::Error) -> Error,
-) -> Result<T, Error> {
-    let _turn = call.context.bounds.turn().await?;
-    let _files = call.context.bounds.files(reader.files())?;
-    let (mut reader, mut state, mut buffer) = (reader, state, Vec::new());
-    loop {
-        if call.peer.line.is_gone() {
-            return Err(ErrorCode::RequestTimeout.error().at("client gone"));
-        }
-        let read = blocking(move || {
-            let mut more = Ok(true);
-            for _ in 0..READS_AT_ONCE {
-                more = reader.read(&mut buffer);
-                if !matches!(more, Ok(true)) {
-                    break;
-                }
-                take(&mut state, &buffer);
-            }
-            more.map(|more| (more, reader, state, buffer))
-        });
-        let more;
-        (more, reader, state, buffer) = read.await?.map_err(|error| failed(error.into()))?;
-        if !more {
-            return Ok(state);
-        }
     }
 }

@@ -20,6 +20,7 @@ mod rules;
 mod tagging;
 mod unsent;
 mod upload;
+mod whole;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;

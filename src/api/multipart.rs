@@ -1,6 +1,5 @@
 //! Multipart uploads.
 
-use super::bounds::read_whole;
 use super::conditions::{check_acl, refuse_version};
 use super::error::of_store;
 use super::exchange::{Body, Call, Intake, Reply, blocking, no_content, xml};
@@ -10,6 +9,7 @@ use super::object::{
     named_tags, of_source, write_checksum,
 };
 use super::upload::{Place, receive, receive_document};
+use super::whole::read_whole;
 use crate::auth::{BodyCheck, BodyKind, BodyProof};
 use crate::s3::checksum::{Algorithm, ChecksumType};
 use crate::s3::condition::{Conditions, Decision, WriteCondition};

@@ -3,12 +3,12 @@
 use http::header::ETAG;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::bounds::read_whole;
 use super::conditions::{check_acl, check_expected_owner, parse_version, refuse_version};
 use super::error::of_store;
 use super::exchange::{Body, Call, Intake, Reply, no_content, xml};
 use super::lifecycle::add_expiration;
 use super::upload::{Place, receive, receive_document};
+use super::whole::read_whole;
 use crate::auth::{BodyKind, OBJECT_BYTES_MAX};
 use crate::s3::checksum::{Algorithm, ChecksumType, Hasher};
 use crate::s3::condition::{Conditions, Decision, WriteCondition};

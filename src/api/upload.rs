@@ -81,7 +81,7 @@ pub(super) async fn receive_document(
             .error()
             .with("MaxMessageLengthBytes", bytes_max.to_string()));
     }
-    let mut document = Document::with_room(call, check.length)?;
+    let mut document = call.context.bounds.document(check.length)?;
     let mut digester = check.digester;
     let mut source = Source::new(call, body, check.framer);
     let mut data = Vec::new();
