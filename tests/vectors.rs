@@ -169,6 +169,26 @@ fn no_answer_shows_the_expected_signature() {
     }
 }
 
+/// `Debug` of a request that holds shows nothing that its reader could send again.
+#[test]
+fn what_is_printed_cannot_be_used() {
+    let vectors = parse(PRESIGNED_URLS);
+    for vector in
+        list(&vectors, "vectors").iter().filter(|v| v["kind"] != "post-policy" && v["expect"] == "ok")
+    {
+        let shown = format!("{:?} {:?}", request(vector), examine(vector));
+        let (_, query) = text(vector, "url").split_once('?').expect("a query");
+        for piece in query.split('&') {
+            let (name, value) = piece.split_once('=').unwrap_or_default();
+            let decoded = presigned::s3::uri::decode(value).expect("a value");
+            let secret = name.to_ascii_lowercase();
+            if secret.ends_with("signature") || secret.ends_with("security-token") {
+                assert!(!shown.contains(value) && !shown.contains(decoded.as_ref()), "{shown}");
+            }
+        }
+    }
+}
+
 #[test]
 fn headers_of_the_documentation() {
     let vectors = parse(AWS_DOCUMENTATION);
