@@ -221,4 +221,18 @@ mod tests {
         activity.idle(Duration::from_secs(60)).await;
         assert_eq!(began.elapsed().as_secs(), 240);
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_takes_nothing_is_ended() {
+        let (activity, began) = (Activity::new(), Instant::now());
+        let under_way = activity.begin();
+        let (held, ended) = tokio::sync::oneshot::channel::<()>();
+        Streams { stall_max: Duration::from_secs(10) }.execute(async move {
+            let _held = (held, Sending::new(Body::empty(), under_way));
+            std::future::pending::<()>().await;
+        });
+        ended.await.expect_err("nothing was sent");
+        assert!((10..=20).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+        assert_eq!(activity.under_way.load(Ordering::Relaxed), 0);
+    }
 }
