@@ -249,6 +249,7 @@ fn preflight(context: &Context, request: &Request) -> Error {
             .at("cors");
     }
     let asked = request.header("access-control-request-method");
+    let asked = asked.as_deref();
     if let Some(method) = asked
         && !["GET", "PUT", "POST", "DELETE", "HEAD"].contains(&method)
     {

@@ -344,7 +344,7 @@ fn object_checksum_type(call: &Call<'_>) -> Result<Option<ChecksumType>, Error> 
 /// The checksum of the whole object; its document has none of its own.
 fn object_checksum(call: &Call<'_>) -> Result<Option<(Algorithm, String)>, Error> {
     let given = Algorithm::ALL.into_iter().filter_map(|algorithm| {
-        call.request().header(algorithm.header()).map(|text| (algorithm, text.to_owned()))
+        call.request().header(algorithm.header()).map(|text| (algorithm, text.into_owned()))
     });
     let given: Vec<_> = given.collect();
     match given.len() {

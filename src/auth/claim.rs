@@ -111,7 +111,8 @@ impl<'r> Claimed<'r> {
         if let Some(access_key) = query.value("AWSAccessKeyId") {
             return Self { access_key, signature: query.value("Signature") };
         }
-        let header = request.header("authorization").unwrap_or_default();
+        let header = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+        let header = header.unwrap_or_default();
         let access_key = match header.split_once("Credential=") {
             Some((_, credential)) => first(credential),
             None => header.strip_prefix("AWS ").and_then(|pair| pair.split(':').next()).unwrap_or_default(),
@@ -363,7 +364,7 @@ fn request_date(request: &Request, version: Version) -> Result<(Timestamp, Strin
     };
     let (sent, amz) = match (request.amz("x-amz-date"), request.header("date")) {
         (Some(amz), _) => (amz.into_owned(), true),
-        (None, Some(date)) => (date.to_owned(), false),
+        (None, Some(date)) => (date.into_owned(), false),
         (None, None) => return Err(refuse()),
     };
     let date = match (version, amz) {

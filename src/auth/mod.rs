@@ -185,7 +185,7 @@ fn judge(
     let (key, payload) = match mechanism {
         Mechanism::Anonymous => {
             let literal = request.header("x-amz-content-sha256");
-            let payload = literal.map(|literal| Payload::of_anonymous(literal, request.operation()));
+            let payload = literal.map(|literal| Payload::of_anonymous(&literal, request.operation()));
             reading::check(request, mechanism)?;
             return Ok((Identity::Anonymous, mechanism, payload.transpose()?.unwrap_or(Payload::Unsigned)));
         }

@@ -236,13 +236,11 @@ fn declared_length(request: &Request, payload: &Payload) -> Result<u64, Error> {
 }
 
 fn declared_md5(request: &Request) -> Result<Option<[u8; 16]>, Error> {
-    let Some(value) = request.headers().get("content-md5") else {
+    let Some(value) = request.latin1("content-md5") else {
         return Ok(None);
     };
-    let decoded = STANDARD.decode(value.as_bytes()).ok().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
-    decoded.map(Some).ok_or_else(|| {
-        ErrorCode::InvalidDigest.error().with("Content-MD5", String::from_utf8_lossy(value.as_bytes()))
-    })
+    let decoded = STANDARD.decode(&value).ok().and_then(|bytes| <[u8; 16]>::try_from(bytes).ok());
+    decoded.map(Some).ok_or_else(|| ErrorCode::InvalidDigest.error().with("Content-MD5", value))
 }
 
 /// The `x-amz-checksum-*` header. In a query S3 ignores it.
@@ -297,7 +295,10 @@ fn check_sdk_algorithm(
     let invalid = |message: &'static str| Err(ErrorCode::InvalidRequest.says(message));
     // The JavaScript SDK means `Content-MD5` by this one.
     let has_md5 = || request.headers().contains_key("content-md5");
-    if Algorithm::parse(named) == Some(Algorithm::Md5) && has_md5() && declared.is_none() && trailer.is_none()
+    if Algorithm::parse(&named) == Some(Algorithm::Md5)
+        && has_md5()
+        && declared.is_none()
+        && trailer.is_none()
     {
         return Ok(());
     }
@@ -305,7 +306,7 @@ fn check_sdk_algorithm(
         None => invalid(
             "x-amz-sdk-checksum-algorithm specified, but no corresponding x-amz-checksum-* or x-amz-trailer headers were found.",
         ),
-        Some(algorithm) if Algorithm::parse(named) != Some(algorithm) => {
+        Some(algorithm) if Algorithm::parse(&named) != Some(algorithm) => {
             invalid("Value for x-amz-sdk-checksum-algorithm header is invalid.")
         }
         Some(_) => Ok(()),

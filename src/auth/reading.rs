@@ -80,6 +80,17 @@ impl<'q> Seen<'q> {
     }
 }
 
+/// A listed header that is absent is signed as one that is empty. Whether there is a copy source decides what is asked.
+///
+/// # Errors
+/// As [`check`].
+pub(super) fn check_listed(request: &Request, signed_headers: &[String]) -> Result<(), Error> {
+    match signed_headers.iter().any(|name| name == COPY_SOURCE) && request.amz(COPY_SOURCE).is_none() {
+        true => Err(ambiguous(COPY_SOURCE, "")),
+        false => Ok(()),
+    }
+}
+
 /// V2 signs what is decoded. A control character would be signed as a blank, and what stands behind an `&` in a value
 /// as a parameter of its own.
 fn check_v2(query: &Query) -> Result<(), Error> {

@@ -117,11 +117,15 @@ fn check_signature(request: &Request, claim: &V2Claim, key: &Key, trace: &mut Tr
 
 fn string_to_sign(request: &Request, date_line: &str, bucket_slash: bool) -> Vec<u8> {
     // Only headers count, even where a client has put a copy of them into the query.
-    let header = |name: &str| request.headers().get(name).map(|value| value.as_bytes()).unwrap_or_default();
-    let date_line = one_line(date_line);
+    let header = |name: &str| {
+        let lines = request.headers().get_all(name).iter().map(|value| value.as_bytes());
+        // What is read is all lines, so that is what is signed.
+        lines.collect::<Vec<_>>().join(&b","[..])
+    };
+    let (md5, content_type, date_line) = (header("content-md5"), header("content-type"), one_line(date_line));
     let mut text = Vec::with_capacity(256);
     let method = request.method().as_str().as_bytes();
-    for line in [method, header("content-md5"), header("content-type"), &date_line] {
+    for line in [method, &md5, &content_type, &date_line] {
         text.extend_from_slice(line);
         text.push(b'\n');
     }

@@ -8,6 +8,7 @@ use super::canonical::{
 use super::claim::{Mechanism, V4Claim};
 use super::credential::{Key, Keyring, SigningKey};
 use super::payload::{ChunkSigning, Payload};
+use super::reading;
 use super::{
     Settings, Trace, check_skew, check_token, default_port_variants, mismatch, request_token, unknown_key,
 };
@@ -42,6 +43,7 @@ pub(super) fn judge<'k>(
     check_token(key, request_token(request).as_deref())?;
     let literals = payload_literals(request, mechanism, &claim.signed_headers)?;
     let signing_key = check_signature(request, &claim, key, &literals, trace)?;
+    reading::check_listed(request, &claim.signed_headers)?;
     let payload = match mechanism {
         Mechanism::V4Query => Payload::of_presigned(&literals),
         _ => {
@@ -57,7 +59,7 @@ pub(super) fn judge<'k>(
 /// The date of a header-signed request as it was sent.
 fn sent_date(request: &Request) -> String {
     let amz = request.amz("x-amz-date").map(Cow::into_owned);
-    amz.or_else(|| request.header("date").map(str::to_owned)).unwrap_or_default()
+    amz.or_else(|| request.header("date").map(Cow::into_owned)).unwrap_or_default()
 }
 
 fn check_lifetime(claim: &V4Claim, seconds: i64, settings: &Settings, now: Timestamp) -> Result<(), Error> {
@@ -109,7 +111,7 @@ fn payload_literals<'r>(
     mechanism: Mechanism,
     signed: &[String],
 ) -> Result<Vec<Cow<'r, str>>, Error> {
-    let header = request.header(CONTENT_SHA256).map(Cow::Borrowed);
+    let header = request.header(CONTENT_SHA256);
     if mechanism == Mechanism::V4Header {
         return match header {
             Some(literal) => Ok(vec![literal]),

@@ -285,6 +285,10 @@ fn filter(element: &Element) -> Result<Filter, Error> {
     let has_and = !std::ptr::eq(conditions, element);
     let mut filter = Filter { form: Form { has_prefix: false, has_and }, ..Filter::default() };
     let mut tags: Vec<(String, String)> = Vec::new();
+    for name in ["Prefix", "ObjectSizeGreaterThan", "ObjectSizeLessThan"] {
+        // Which of two would count is not to be guessed.
+        conditions.find(name)?;
+    }
     for condition in conditions.children()? {
         let size = || condition.text()?.trim().parse::<u64>().map_err(|_| malformed());
         match condition.name() {
@@ -452,6 +456,20 @@ mod tests {
         assert!(!expires("b", 11, &tags) && !expires("a/b", 10, &tags) && !expires("a/b", 20, &tags));
         assert!(!expires("a/b", 11, &none));
         assert_eq!(Lifecycle::parse(lifecycle.document().as_bytes()), Ok(lifecycle.clone()));
+    }
+
+    #[test]
+    fn conditions_of_one_kind_stand_once() {
+        for twice in [
+            "<Prefix>a/</Prefix><Prefix>b/</Prefix>",
+            "<ObjectSizeGreaterThan>1</ObjectSizeGreaterThan><ObjectSizeGreaterThan>2</ObjectSizeGreaterThan>",
+            "<ObjectSizeLessThan>1</ObjectSizeLessThan><Prefix>a</Prefix><ObjectSizeLessThan>1</ObjectSizeLessThan>",
+        ] {
+            let filter =
+                format!("<Filter><And>{twice}</And></Filter><Expiration><Days>1</Days></Expiration>");
+            let refused = parse(&rule(&filter)).expect_err(twice);
+            assert_eq!(refused.code(), ErrorCode::MalformedXML, "{twice}");
+        }
     }
 
     #[test]

@@ -110,9 +110,11 @@ impl Request {
         self.operation
     }
 
-    /// The first value of a header, if it is text.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).and_then(|value| std::str::from_utf8(value.as_bytes()).ok())
+    /// The value of a header, all its lines joined as they are signed, if it is text.
+    pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut lines = self.headers.get_all(name).iter().map(|value| std::str::from_utf8(value.as_bytes()));
+        let first = lines.next()?.ok()?;
+        lines.try_fold(Cow::Borrowed(first), |all, next| Some(Cow::Owned(format!("{all},{}", next.ok()?))))
     }
 
     /// All lines of a header, joined, each byte a character as ISO-8859-1 has it: what HTTP gives no other meaning.

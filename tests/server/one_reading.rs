@@ -49,6 +49,44 @@ fn a_copy_source_in_two_pieces() {
     assert_stored(&to, "to be copied");
 }
 
+/// Lines of one header are one value for signing and reading alike, whatever the header.
+#[test]
+fn lines_of_one_header() {
+    let mut table = Table::default();
+    let path = unique("lines");
+    let url = Request::new("PUT", &path).presign_v2(&format!("PUT\n\na\n{{}}\n{path}"), 600).body("x");
+    let url = url.header("Content-Type", "a");
+    for more in ["b", ""] {
+        let response = url.clone().header("Content-Type", more).send();
+        let code = response.element("Code");
+        table.check(&format!("a type more: {code:?}"), code.as_deref() == Some("SignatureDoesNotMatch"));
+        table.check("it was stored", !exists(&path));
+    }
+    table.status("as it was signed", &url.send(), 200);
+    given(&path, "0123456789");
+    let get = |lines: &[&str]| {
+        let signed = Request::new("GET", &path).header("Range", "bytes=0-1,bytes=3-4").sign();
+        let head = lines.iter().fold(signed.without("Range"), |request, line| request.header("Range", line));
+        head.send()
+    };
+    let whole = get(&["bytes=0-1,bytes=3-4"]);
+    let lines = get(&["bytes=0-1", "bytes=3-4"]);
+    table.check(
+        &format!("two lines: {} {}", whole.status, lines.status),
+        (whole.status, whole.body) == (lines.status, lines.body),
+    );
+    // A header that is listed and absent is signed as one that is empty.
+    let copy = Request::new("PUT", &path).header("x-amz-copy-source", "").sign();
+    for request in [copy.clone(), copy.without("x-amz-copy-source")] {
+        let response = request.send();
+        table.check(
+            &format!("no copy source: {}", response.text()),
+            is_ambiguous(&response, "x-amz-copy-source"),
+        );
+    }
+    assert_stored(&path, "0123456789");
+}
+
 /// V4 sorts what stands twice: the first could be made the second.
 #[test]
 fn what_is_signed_twice_cannot_be_exchanged() {
