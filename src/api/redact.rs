@@ -3,13 +3,14 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2_iter;
+
 use crate::s3::uri;
 
 /// Parameters whose values let somebody else act, or prove that they could.
 const SECRET_PARAMETERS: [&str; 3] = ["x-amz-signature", "x-amz-security-token", "signature"];
-/// Ends of the names that secrets stand behind, in lower case, and where the rarest byte of each stands.
-const MARKS: [(&[u8], usize); 2] = [(b"ignature", 1), (b"ecurity-token", 6)];
-const MARK_LENGTH_MAX: usize = 13;
+/// Ends of the names that secrets stand behind, in lower case; where the rarest byte of each stands, and which it is.
+const MARKS: [(&[u8], usize, u8); 2] = [(b"ignature", 1, b'g'), (b"ecurity-token", 6, b'y')];
 /// How far behind its name a secret begins, at most: a `=` may have been encoded several times over.
 const GAP_MAX: usize = 16;
 /// Shortest secret: SHA-1 in base64 has 28 characters, the last of which may be cut off.
@@ -92,62 +93,49 @@ fn strike(text: &str, bare: bool) -> Cow<'_, str> {
 }
 
 /// Where secrets begin and end: what stands behind marks, and, if `bare`, runs of as many hexadecimal digits as a
-/// signature has, or more. One pass, of a look at a table for most bytes: this is done for every request.
+/// signature has, or more. Few bytes are looked at: this is done for every request, and there is nothing to find.
 fn secrets(bytes: &[u8], bare: bool) -> Vec<(usize, usize)> {
-    let (mut found, mut marks_from, mut digits_from) = (Vec::new(), 0, 0);
-    for (at, byte) in bytes.iter().enumerate() {
-        let class = CLASSES.get(usize::from(*byte)).copied().unwrap_or_default();
-        if class & DIGIT == 0 {
-            if bare && at - digits_from >= HEX_LENGTH {
-                found.push((digits_from, at));
+    let mut found = Vec::new();
+    for (mark, rarest, byte) in MARKS {
+        let mut from = 0;
+        for at in memchr2_iter(byte, byte.to_ascii_uppercase(), bytes) {
+            let start = at.saturating_sub(rarest);
+            let is_here =
+                bytes.get(start..start + mark.len()).is_some_and(|it| it.eq_ignore_ascii_case(mark));
+            if at < from || !is_here {
+                continue;
             }
-            digits_from = at + 1;
-        }
-        if class & MARK != 0 && at >= marks_from {
-            let secret = mark_around(bytes, at).and_then(|end| behind(bytes, end));
-            if let Some((start, end)) = secret {
+            if let Some((start, end)) = behind(bytes, start + mark.len()) {
                 found.push((start, end));
                 // Whatever stands behind a mark farther from the end, ends there, too.
-                marks_from = end.saturating_sub(MARK_LENGTH_MAX + GAP_MAX);
+                from = end.saturating_sub(mark.len() + GAP_MAX);
             }
         }
     }
-    if bare && bytes.len() - digits_from >= HEX_LENGTH {
-        found.push((digits_from, bytes.len()));
+    if bare {
+        digits(bytes, &mut found);
     }
     found.sort_unstable();
     found
 }
 
-/// What a byte may be of: a run of hexadecimal digits, or a mark.
-const DIGIT: u8 = 1;
-const MARK: u8 = 2;
-const CLASSES: [u8; 256] = {
-    let mut classes = [0; 256];
-    let mut byte = 0;
-    while byte < classes.len() {
-        #[expect(clippy::cast_possible_truncation, clippy::indexing_slicing, reason = "there are 256 bytes")]
-        {
-            if (byte as u8).is_ascii_hexdigit() {
-                classes[byte] |= DIGIT;
-            }
-            // The rarest byte of each mark.
-            if matches!(byte as u8 | 0x20, b'g' | b'y') {
-                classes[byte] |= MARK;
-            }
+/// Runs of so many hexadecimal digits as a signature has, or more. Such a run has every byte whose position is a multiple of
+/// its length, so the bytes between are looked at only where that one is a digit.
+fn digits(bytes: &[u8], found: &mut Vec<(usize, usize)>) {
+    let is_digit = |byte: &&u8| byte.is_ascii_hexdigit();
+    let mut from = 0;
+    for at in (HEX_LENGTH - 1..bytes.len()).step_by(HEX_LENGTH) {
+        if at < from || !bytes.get(at).is_some_and(u8::is_ascii_hexdigit) {
+            continue;
         }
-        byte += 1;
+        let (before, behind) = bytes.split_at(at);
+        let start = at - before.iter().rev().take_while(is_digit).count();
+        let end = at + behind.iter().take_while(is_digit).count();
+        if end - start >= HEX_LENGTH {
+            found.push((start, end));
+        }
+        from = end;
     }
-    classes
-};
-
-/// The end of the mark whose rarest byte stands here.
-fn mark_around(bytes: &[u8], at: usize) -> Option<usize> {
-    MARKS.iter().find_map(|(mark, rarest)| {
-        let start = at.checked_sub(*rarest)?;
-        let is_here = bytes.get(start..start + mark.len())?.eq_ignore_ascii_case(mark);
-        is_here.then_some(start + mark.len())
-    })
 }
 
 /// The secret that begins soon behind a mark.
