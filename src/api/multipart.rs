@@ -299,7 +299,14 @@ fn named_parts(document: &[u8]) -> Result<Vec<NamedPart>, Error> {
     let malformed = || ErrorCode::MalformedXML.error();
     let root = Element::parse(document, "CompleteMultipartUpload")?;
     let mut parts = Vec::new();
-    for part in root.children()?.iter().filter(|child| child.name() == "Part") {
+    for part in root.children()? {
+        // A part that is misspelt would be missing from the object, a checksum that is not known not be compared.
+        let is_checksum = |name: &str| name.starts_with("Checksum");
+        let is_known = |name: &str| Algorithm::ALL.iter().any(|algorithm| algorithm.element() == name);
+        let odd = part.children()?.iter().any(|child| is_checksum(child.name()) && !is_known(child.name()));
+        if part.name() != "Part" || odd {
+            return Err(malformed());
+        }
         let number_text = part.child("PartNumber")?.unwrap_or_default().trim();
         if number_text.parse::<i64>().is_ok_and(|number| number < 1) {
             let message = "PartNumber must be >= 1";
@@ -343,6 +350,15 @@ fn object_checksum_type(call: &Call<'_>) -> Result<Option<ChecksumType>, Error> 
 
 /// The checksum of the whole object; its document has none of its own.
 fn object_checksum(call: &Call<'_>) -> Result<Option<(Algorithm, String)>, Error> {
+    let is_unknown = |name: &http::HeaderName| {
+        let suffix = name.as_str().strip_prefix("x-amz-checksum-");
+        suffix.is_some_and(|suffix| !["algorithm", "mode", "type"].contains(&suffix))
+            && Algorithm::of_header(name.as_str()).is_none()
+    };
+    if call.request().headers().keys().any(is_unknown) {
+        return Err(ErrorCode::InvalidRequest
+            .says("The algorithm type you specified in x-amz-checksum- header is invalid."));
+    }
     let given = Algorithm::ALL.into_iter().filter_map(|algorithm| {
         call.request().header(algorithm.header()).map(|text| (algorithm, text.into_owned()))
     });

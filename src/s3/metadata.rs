@@ -19,7 +19,8 @@ const STORED_HEADERS: [&str; 6] = [
     "content-type",
     "expires",
 ];
-const STORED_AMZ_HEADERS: [&str; 2] = ["x-amz-storage-class", "x-amz-website-redirect-location"];
+const STORED_AMZ_HEADERS: [&str; 2] = ["x-amz-storage-class", REDIRECT_LOCATION];
+const REDIRECT_LOCATION: &str = "x-amz-website-redirect-location";
 const USER_PREFIX: &str = "x-amz-meta-";
 const STORAGE_CLASS: &str = "x-amz-storage-class";
 const STORAGE_CLASSES: [&str; 10] = [
@@ -44,7 +45,7 @@ impl Metadata {
     /// the transfer if `framed`, and is then dropped from `Content-Encoding`.
     ///
     /// # Errors
-    /// `MetadataTooLarge`, `InvalidStorageClass`.
+    /// `MetadataTooLarge`, `InvalidStorageClass`, `InvalidRedirectLocation`.
     pub fn of_request(request: &Request, framed: bool) -> Result<Self, Error> {
         let mut entries = Vec::new();
         for name in STORED_HEADERS {
@@ -65,6 +66,10 @@ impl Metadata {
             && !STORAGE_CLASSES.contains(&class.as_str())
         {
             return Err(ErrorCode::InvalidStorageClass.error().with("StorageClassRequested", class));
+        }
+        let is_place = |text: &str| ["http://", "https://", "/"].iter().any(|start| text.starts_with(start));
+        if entries.iter().any(|(name, value)| name == REDIRECT_LOCATION && !is_place(value)) {
+            return Err(ErrorCode::InvalidRedirectLocation.error());
         }
         let user = user_metadata(request);
         if let Some((name, value)) = entries.iter().chain(&user).find(|entry| !is_presentable(entry)) {

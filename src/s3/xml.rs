@@ -242,7 +242,16 @@ fn parse(document: &[u8]) -> Option<Element> {
             Event::CData(text) => append(&mut open, &text.xml10_content().ok()?)?,
             Event::GeneralRef(reference) => append(&mut open, &resolved(&reference.decode().ok()?)?)?,
             Event::Eof => return root.filter(|_| open.is_empty()),
-            Event::Decl(_) if events == 1 => {}
+            // Bytes are read as UTF-8; to read another encoding like that would name other keys.
+            Event::Decl(declaration) if events == 1 => {
+                let encoding = declaration.encoding().transpose().ok()?;
+                let is_utf8 = |name: &[u8]| {
+                    name.eq_ignore_ascii_case(b"utf-8") || name.eq_ignore_ascii_case(b"us-ascii")
+                };
+                if !encoding.is_none_or(|name| is_utf8(&name)) {
+                    return None;
+                }
+            }
             Event::PI(instruction) => {
                 let target =
                     std::str::from_utf8(instruction.target()).ok().filter(|target| is_name(target))?;

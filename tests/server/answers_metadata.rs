@@ -1,6 +1,6 @@
 //! Text in headers: ISO-8859-1, and words of RFC 2047 in both directions for metadata of the user's own.
 
-use crate::check::Table;
+use crate::check::{Table, refusal};
 use crate::harness::unique;
 use crate::sign::Sign as _;
 use crate::wire::{Connection, Request, Response};
@@ -236,6 +236,22 @@ fn other_headers_come_back_as_they_went_in() {
             let found = shown(&path, name).unwrap_or_default();
             table.check(&format!("{case}: found {}", found.escape_ascii()), found == *value);
         }
+    }
+}
+
+/// Measured: aws-cli#1130, Arsenal#212, s3_website#99.
+#[test]
+fn redirects_lead_somewhere() {
+    let mut table = Table::default();
+    let message = "The website redirect location must have a prefix of 'http://' or 'https://' or '/'.";
+    let expected = refusal(400, "InvalidRedirectLocation", message, &[]);
+    for place in ["foo", "ftp://host/", "", "HTTP://host"] {
+        let response = put(&unique("redirect"), "x-amz-website-redirect-location", place.as_bytes());
+        table.refused(place, &response, &expected);
+    }
+    for place in ["/foo", "http://host/", "https://host/"] {
+        let response = put(&unique("redirect"), "x-amz-website-redirect-location", place.as_bytes());
+        table.status(place, &response, 200);
     }
 }
 

@@ -30,6 +30,29 @@ fn element(number: u32, etag: &str) -> String {
     format!("<Part><PartNumber>{number}</PartNumber><ETag>{}</ETag></Part>", etag.replace('"', "&quot;"))
 }
 
+/// A part that was dropped because of its spelling would be missing from the object.
+#[test]
+fn documents_with_what_is_not_known() {
+    let mut table = Table::default();
+    let path = unique("misspelt");
+    let id = create(&path);
+    let etag = part(&path, &id, 1, b"one");
+    let one = element(1, &etag);
+    for more in ["<part/>", &one.replace("Part>", "part>"), "<Parts/>"] {
+        table.status(more, &complete(&path, &id, &format!("{one}{more}")), 400);
+    }
+    let odd = one.replace("</Part>", "<ChecksumSHA3>AAAA</ChecksumSHA3></Part>");
+    table.status("a checksum", &complete(&path, &id, &odd), 400);
+    let document = format!("<CompleteMultipartUpload>{one}</CompleteMultipartUpload>");
+    let target = format!("{path}?uploadId={id}");
+    let named = Request::new("POST", &target).header("x-amz-checksum-sha3", "AAAA").body(&document).sign();
+    table.status("a checksum in a header", &named.send(), 400);
+    for (encoding, status) in [("ISO-8859-1", 400), ("UTF-16", 400), ("utf-8", 200)] {
+        let declared = format!("<?xml version=\"1.0\" encoding=\"{encoding}\"?>{document}");
+        table.status(encoding, &Request::new("POST", &target).body(declared).sign().send(), status);
+    }
+}
+
 #[test]
 fn parts_make_an_object() {
     let mut table = Table::default();
