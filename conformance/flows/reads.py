@@ -5,9 +5,9 @@ from time import time
 
 import requests
 
-from clients import BUCKET, boto, signers, signing_clients
+from clients import BUCKET, boto, presigned_sign, signers, signing_clients
 from flows import flow
-from harness import check, curl, equal, expect_bare, expect_error, get, md5, noise
+from harness import FAILS, check, curl, equal, expect_bare, expect_error, get, md5, noise
 
 SIZE = 3_000_001
 DISPOSITION = "attachment; filename=\"report.pdf\"; filename*=UTF-8''r%C3%A9sum%C3%A9%20%E6%BC%A2%E5%AD%97.pdf"
@@ -121,6 +121,12 @@ def response_headers(cell, signer, server):
     equal(plain.headers.get("content-type"), "video/mp4", "Content-Type without an override")
     check("content-disposition" not in plain.headers, "no Content-Disposition without an override")
     value = 'attachment; filename="漢字.pdf"'
+    if cell.client == "presigned":
+        # It makes no such URL.
+        asked = ["--query", f"response-content-disposition={value}"]
+        ended = presigned_sign(cell, server, "get", f"s3://{BUCKET}/video.mp4", *asked, status=FAILS)
+        check("cannot be represented using ISO-8859-1" in ended.stderr, f"what `sign` says of it: {ended.stderr}")
+        return
     answer = get(cell, signer.sign(cell, server, "get", "video.mp4", response_content_disposition=value), status=400)
     expect_error(
         answer, 400, "InvalidArgument", "Header value cannot be represented using ISO-8859-1.", ["ArgumentName", "ArgumentValue"],

@@ -373,10 +373,13 @@ def quota(cell):
         with refused(error, "QuotaExceeded", 403):
             call()
     expect_absent(client, "b")
-    client.put_object(Bucket=BUCKET, Key="a", Body=noise(MIB))
+    # Its record counts, too.
+    with refused(error, "QuotaExceeded", 403):
+        client.put_object(Bucket=BUCKET, Key="a", Body=noise(MIB))
+    client.put_object(Bucket=BUCKET, Key="a", Body=noise(MIB - 1024))
     client.put_object(Bucket="free", Key="b", Body=noise(2 * MIB))
     client.delete_object(Bucket=BUCKET, Key="a")
-    client.put_object(Bucket=BUCKET, Key="b", Body=noise(MIB))
+    client.put_object(Bucket=BUCKET, Key="b", Body=noise(MIB - 1024))
 
 
 # ---- other SDKs ----------------------------------------------------------------------------------------------------
