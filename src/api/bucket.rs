@@ -271,7 +271,8 @@ pub(super) async fn put_versioning(call: &Call<'_>, body: &mut Intake) -> Result
         receive_document(call, body, BodyKind::Document { digest_required: false }, VERSIONING_BYTES_MAX)
             .await?;
     let configuration = Element::parse(&document, "VersioningConfiguration")?;
-    if configuration.child("MfaDelete")?.is_some_and(|delete| delete.trim() == "Enabled") {
+    configuration.only(&["Status", "MfaDelete"])?;
+    if configuration.child("MfaDelete")?.is_some_and(|delete| delete.trim() != "Disabled") {
         return Err(Error::not_implemented("MfaDelete is not implemented here").at("versioning"));
     }
     let versioning = match configuration.child("Status")?.map(str::trim) {

@@ -99,20 +99,25 @@ pub(super) fn check_acl(request: &Request) -> Result<(), Error> {
     let mut names =
         request.headers().keys().map(HeaderName::as_str).chain(request.query().iter().map(|(name, _)| name));
     if names.any(is_grant) {
-        return Err(acl_not_supported());
+        return Err(acl_not_supported(request));
     }
     match request.amz("x-amz-acl").as_deref() {
         None | Some("private" | "bucket-owner-full-control" | "bucket-owner-read") => Ok(()),
         Some(
             "public-read" | "public-read-write" | "authenticated-read" | "aws-exec-read"
             | "log-delivery-write",
-        ) => Err(acl_not_supported()),
+        ) => Err(acl_not_supported(request)),
         Some(other) => Err(Error::invalid_argument("", "x-amz-acl", other)),
     }
 }
 
-fn acl_not_supported() -> Error {
-    ErrorCode::AccessControlListNotSupported.error().at("acl")
+fn acl_not_supported(request: &Request) -> Error {
+    match request.operation() {
+        Operation::CreateBucket => ErrorCode::InvalidBucketAclWithObjectOwnership,
+        _ => ErrorCode::AccessControlListNotSupported,
+    }
+    .error()
+    .at("acl")
 }
 
 /// Refuses a read with a key of the client's own: no object is encrypted with one.

@@ -18,6 +18,10 @@ use crate::store::{Summary, Upload, UploadName};
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html>
 pub(super) async fn objects_v1(call: &Call<'_>) -> Result<Reply, Error> {
     let asked = Asked::of(call.request().query(), "max-keys")?;
+    if let Some(after) = call.request().query().value("start-after") {
+        let message = "startAfter only supported in REST.GET.BUCKET with list-type=2";
+        return Err(Error::invalid_argument(message, "start-after", after));
+    }
     let marker = call.request().query().value("marker").unwrap_or_default();
     let page = objects(call, asked.selection(optional(marker))).await?;
     let owner = call.bucket_owner();

@@ -258,7 +258,9 @@ fn rule(element: &Element) -> Result<Rule, Error> {
     let expiration = element.find("Expiration")?.map(expiration).transpose()?;
     let noncurrent = element.find("NoncurrentVersionExpiration")?.map(noncurrent).transpose()?;
     let abort = element.find("AbortIncompleteMultipartUpload")?;
-    let abort = abort.map(|abort| days(abort, "DaysAfterInitiation", "AbortIncompleteMultipartUpload"));
+    let abort = abort.map(|abort| {
+        days(abort.only(&["DaysAfterInitiation"])?, "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
+    });
     let abort_days = abort.transpose()?.flatten();
     if expiration.is_none() && noncurrent.is_none() && abort_days.is_none() {
         return Err(invalid("At least one action needs to be specified in a rule"));
@@ -297,6 +299,7 @@ fn filter(element: &Element) -> Result<Filter, Error> {
                 filter.form.has_prefix = true;
             }
             "Tag" => {
+                condition.only(&["Key", "Value"])?;
                 let (key, value) = (condition.child("Key")?, condition.child("Value")?);
                 let (key, value) = (key.ok_or_else(malformed)?, value.ok_or_else(malformed)?);
                 if tags.iter().any(|(known, _)| known == key) {
@@ -337,6 +340,7 @@ fn days(element: &Element, name: &'static str, action: &'static str) -> Result<O
 }
 
 fn expiration(element: &Element) -> Result<Expiration, Error> {
+    element.only(&["Days", "Date", "ExpiredObjectDeleteMarker"])?;
     let date = element.child("Date")?.map(str::trim);
     let marker = element.child("ExpiredObjectDeleteMarker")?.map(str::trim);
     match (days(element, "Days", "Expiration")?, date, marker) {
@@ -358,6 +362,7 @@ fn expiration(element: &Element) -> Result<Expiration, Error> {
 }
 
 fn noncurrent(element: &Element) -> Result<Noncurrent, Error> {
+    element.only(&["NoncurrentDays", "NewerNoncurrentVersions"])?;
     let days_after = days(element, "NoncurrentDays", "NoncurrentVersionExpiration")?.ok_or_else(malformed)?;
     let kept = days(element, "NewerNoncurrentVersions", "NoncurrentVersionExpiration")?;
     Ok(Noncurrent { days: days_after, kept: kept.unwrap_or(0) })

@@ -148,10 +148,11 @@ impl Tags {
 
 /// The `Tag` elements of a set.
 fn elements(set: &Element) -> Result<Vec<(String, String)>, Error> {
-    let tag = |tag: &Element| match (tag.name(), tag.child("Key")?, tag.child("Value")?) {
-        ("Tag", Some(key), Some(value)) => Ok((key.to_owned(), value.to_owned())),
-        _ => Err(ErrorCode::MalformedXML.error()),
-    };
+    let tag =
+        |tag: &Element| match (tag.only(&["Key", "Value"])?.name(), tag.child("Key")?, tag.child("Value")?) {
+            ("Tag", Some(key), Some(value)) => Ok((key.to_owned(), value.to_owned())),
+            _ => Err(ErrorCode::MalformedXML.error()),
+        };
     set.children()?.iter().map(tag).collect()
 }
 

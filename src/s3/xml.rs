@@ -191,6 +191,18 @@ impl Element {
         }
     }
 
+    /// The same element, if it has no other children than these: what is not known may be meant to restrict what is
+    /// asked for.
+    ///
+    /// # Errors
+    /// `MalformedXML`.
+    pub fn only(&self, names: &[&str]) -> Result<&Self, Error> {
+        match self.children()?.iter().all(|child| names.contains(&child.name())) {
+            true => Ok(self),
+            false => Err(malformed()),
+        }
+    }
+
     /// The text of the one child of this name, if it is there.
     ///
     /// # Errors
