@@ -210,7 +210,7 @@ def emptying(client):
     check("DeleteMarkers" not in versions, "no delete markers")
     objects = [{"Key": item["Key"], "VersionId": item["VersionId"]} for item in versions["Versions"]]
     check(len(objects) > 3 and {item["VersionId"] for item in objects} == {"null"}, f"versions `null` in {objects[:3]}")
-    answer = client.delete_objects(Bucket=BUCKET, Delete={"Objects": objects, "Quiet": True}, BypassGovernanceRetention=True)
+    answer = client.delete_objects(Bucket=BUCKET, Delete={"Objects": objects, "Quiet": True})
     check("Errors" not in answer and "Deleted" not in answer, f"a quiet answer: {answer}")
     equal(client.list_objects_v2(Bucket=BUCKET)["KeyCount"], 0, "keys left")
     again = client.delete_objects(Bucket=BUCKET, Delete={"Objects": [{"Key": "never there"}]})

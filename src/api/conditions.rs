@@ -31,6 +31,8 @@ pub(super) fn check_expected_owner(request: &Request, header: &str, bucket: &Buc
     }
 }
 
+const BYPASS: &str = "x-amz-bypass-governance-retention";
+
 /// Refuses a request that would change something and carries a header for what is not there. To ignore it would be a
 /// wrong 200.
 ///
@@ -42,6 +44,11 @@ pub(super) fn refuse_unsupported_headers(request: &Request) -> Result<(), Error>
     }
     if !decides_later(request.operation()) {
         WriteCondition::refuse(request)?;
+    }
+    let deletes = matches!(request.operation(), Operation::DeleteObject | Operation::DeleteObjects);
+    if deletes && request.amz(BYPASS).is_some_and(|bypass| bypass.eq_ignore_ascii_case("true")) {
+        let message = "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.";
+        return Err(Error::invalid_argument(message, BYPASS, "true").at("header"));
     }
     let in_headers = request.headers().keys().map(|name| Cow::Borrowed(name.as_str()));
     let in_query = request.query().iter().map(|(name, _)| lower_case(name));

@@ -18,9 +18,11 @@ use crate::store::{Summary, Upload, UploadName};
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html>
 pub(super) async fn objects_v1(call: &Call<'_>) -> Result<Reply, Error> {
     let asked = Asked::of(call.request().query(), "max-keys")?;
-    if let Some(after) = call.request().query().value("start-after") {
-        let message = "startAfter only supported in REST.GET.BUCKET with list-type=2";
-        return Err(Error::invalid_argument(message, "start-after", after));
+    for (name, shown) in [("start-after", "startAfter"), ("continuation-token", "continuation-token")] {
+        if call.request().query().contains(name) {
+            let message = format!("{shown} only supported in REST.GET.BUCKET with list-type=2");
+            return Err(ErrorCode::InvalidArgument.says(message).with("ArgumentName", name));
+        }
     }
     let marker = call.request().query().value("marker").unwrap_or_default();
     let page = objects(call, asked.selection(optional(marker))).await?;
@@ -40,6 +42,10 @@ pub(super) async fn objects_v1(call: &Call<'_>) -> Result<Reply, Error> {
 pub(super) async fn objects_v2(call: &Call<'_>) -> Result<Reply, Error> {
     let query = call.request().query();
     let asked = Asked::of(query, "max-keys")?;
+    if query.contains("marker") {
+        let message = "Marker unsupported with REST.GET.BUCKET in list-type=2";
+        return Err(ErrorCode::InvalidArgument.says(message).with("ArgumentName", "marker"));
+    }
     let token = query.value("continuation-token");
     let start_after = query.value("start-after").unwrap_or_default();
     let after = continued(query)?.or_else(|| optional(start_after).map(str::to_owned));

@@ -177,12 +177,18 @@ pub(super) fn of_source(error: store::Error, source: &ObjectName, call: &Call<'_
     }
 }
 
-/// Refuses a copy source where nothing is copied.
+/// Refuses a copy source where nothing is copied, and a body where something is.
 ///
 /// # Errors
-/// `InvalidArgument`.
+/// `InvalidArgument`, `InvalidRequest`.
 pub(super) fn refuse_copy_source(request: &Request) -> Result<(), Error> {
     let copies = matches!(request.operation(), Operation::CopyObject | Operation::UploadPartCopy);
+    let has_body = request.content_length().is_some_and(|length| length > 0)
+        || request.headers().contains_key(http::header::TRANSFER_ENCODING);
+    if copies && has_body {
+        let message = "The request included a body. Requests of this type must not include a non-empty body.";
+        return Err(ErrorCode::InvalidRequest.says(message).at("copy source"));
+    }
     match request.amz(COPY_SOURCE).filter(|_| !copies) {
         Some(source) => {
             let message = "You can only specify a copy source header for copy requests.";

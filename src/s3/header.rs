@@ -107,7 +107,7 @@ fn of_amazon(rest: &str) -> Option<Treatment> {
         | "request-route"
         | "request-token"
         | "write-offset-bytes" => Refused,
-        "bypass-governance-retention" => Harmless("no object is retained"),
+        "bypass-governance-retention" => Read,
         "confirm-remove-self-bucket-access" => Harmless("it goes with bucket policies, which are refused"),
         "create-session-mode" => Harmless("it goes with sessions, which are refused"),
         "mfa" => Harmless("MFA Delete cannot be switched on"),

@@ -285,6 +285,9 @@ fn filter(element: &Element) -> Result<Filter, Error> {
         _ => return Err(malformed()),
     };
     let has_and = !std::ptr::eq(conditions, element);
+    if has_and && conditions.children()?.len() < 2 {
+        return Err(malformed());
+    }
     let mut filter = Filter { form: Form { has_prefix: false, has_and }, ..Filter::default() };
     let mut tags: Vec<(String, String)> = Vec::new();
     for name in ["Prefix", "ObjectSizeGreaterThan", "ObjectSizeLessThan"] {

@@ -370,3 +370,17 @@ fn copies_of_versions_onto_themselves() {
     let list = Request::new("GET", "/in-place-versions?versions").sign().send();
     table.check("five versions", list.elements("Version").len() == 5);
 }
+
+/// Measured: amazonka#118, versitygw#1613.
+#[test]
+fn copies_have_no_body() {
+    let mut table = Table::default();
+    let (from, to) = (unique("body-from"), unique("body-to"));
+    given(&from, "x");
+    let message = "The request included a body. Requests of this type must not include a non-empty body.";
+    let expected = refusal(400, "InvalidRequest", message, &[]);
+    let copy = Request::new("PUT", &to).header("x-amz-copy-source", &from);
+    table.refused("a body", &copy.clone().body("new data").sign().send(), &expected);
+    table.check("it was copied", !exists(&to));
+    table.status("none", &copy.body("").sign().send(), 200);
+}

@@ -30,6 +30,25 @@ const ENCODED: [(&str, &str); 16] = [
 const NO_METHOD: &str = "Invalid Encoding Method specified in Request";
 const WRONG_TOKEN: &str = "The continuation token provided is incorrect";
 
+/// Measured: amazonka#376, versitygw.
+#[test]
+fn parameters_of_the_other_version() {
+    let mut table = Table::default();
+    for (query, name, message) in [
+        ("start-after=a", "start-after", "startAfter only supported in REST.GET.BUCKET with list-type=2"),
+        (
+            "continuation-token=a",
+            "continuation-token",
+            "continuation-token only supported in REST.GET.BUCKET with list-type=2",
+        ),
+        ("list-type=2&marker=a", "marker", "Marker unsupported with REST.GET.BUCKET in list-type=2"),
+    ] {
+        let response = Request::new("GET", &format!("/bucket1?{query}")).sign().send();
+        let elements = [("ArgumentName", name)];
+        table.refused(query, &response, &refusal(400, "InvalidArgument", message, &elements));
+    }
+}
+
 /// The four listings of a bucket.
 const LISTINGS: [&str; 4] = ["", "list-type=2", "versions=", "uploads="];
 

@@ -192,16 +192,22 @@ fn headers_that_change_what_is_done() {
 #[test]
 fn headers_that_change_nothing() {
     let mut table = Table::default();
-    for (name, value) in [
-        ("x-amz-request-payer", "requester"),
-        ("x-amz-bypass-governance-retention", "true"),
-        ("x-amz-mfa", "serial 123456"),
-        ("x-amz-tomorrow", "x"),
-    ] {
+    for (name, value) in
+        [("x-amz-request-payer", "requester"), ("x-amz-mfa", "serial 123456"), ("x-amz-tomorrow", "x")]
+    {
         let path = unique("harmless");
         table.status(name, &Request::new("PUT", &path).header(name, value).body("x").sign().send(), 200);
         table.status(name, &Request::new("DELETE", &path).header(name, value).sign().send(), 204);
     }
+    // Measured: versitygw#1218.
+    let path = unique("retention");
+    given(&path, "x");
+    let name = "x-amz-bypass-governance-retention";
+    let message = "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.";
+    let elements = [("ArgumentName", name), ("ArgumentValue", "true")];
+    let refused = Request::new("DELETE", &path).header(name, "true").sign().send();
+    table.refused("no retention", &refused, &refusal(400, "InvalidArgument", message, &elements));
+    assert_stored(&path, "x");
     let create = |name: &str, headers: &[(&str, &str)]| {
         Request::new("PUT", name).headers(headers).body("").sign().send()
     };
