@@ -74,6 +74,8 @@ def sign_curl(cell):
         ["put", place, "--header", "x-amz-storage-class: COLD"],
         ["put", place, "--header", "x-amz-copy-source: /"],
         ["put", place, "--query", "uploadId=1", "--query", "partNumber=1"],
+        ["put", f"s3://{BUCKET}", "--query", "tagging="],
+        ["get", place, "--header", "x-amz-expected-bucket-owner: abc"],
         ["get", place, "--query", "versionId=x"],
         ["get", place, "--query", "partNumber=x"],
         ["get", f"s3://{BUCKET}", "--query", "max-keys=x"],

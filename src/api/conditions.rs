@@ -17,13 +17,9 @@ use crate::store::Bucket;
 /// # Errors
 /// `InvalidBucketOwnerAWSAccountID` for what is no id of an account, `AccessDenied` for another.
 pub(super) fn check_expected_owner(request: &Request, header: &str, bucket: &Bucket) -> Result<(), Error> {
+    check_owner_id(request, header)?;
     match request.amz(header) {
         None => Ok(()),
-        Some(expected) if !is_account_id(&expected) => Err(ErrorCode::InvalidBucketOwnerAWSAccountID
-            .says(format!(
-                "The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]"
-            ))
-            .at("bucket owner")),
         Some(expected) if expected != account_id(&bucket.owner) => {
             Err(ErrorCode::AccessDenied.error().at("bucket owner"))
         }
@@ -32,6 +28,21 @@ pub(super) fn check_expected_owner(request: &Request, header: &str, bucket: &Buc
 }
 
 const BYPASS: &str = "x-amz-bypass-governance-retention";
+
+/// Checks that an expected owner is named by what can be the id of an account.
+///
+/// # Errors
+/// `InvalidBucketOwnerAWSAccountID`.
+pub(super) fn check_owner_id(request: &Request, header: &str) -> Result<(), Error> {
+    match request.amz(header) {
+        Some(expected) if !is_account_id(&expected) => Err(ErrorCode::InvalidBucketOwnerAWSAccountID
+            .says(format!(
+                "The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]"
+            ))
+            .at("bucket owner")),
+        _ => Ok(()),
+    }
+}
 
 /// Refuses a request that would change something and carries a header for what is not there. To ignore it would be a
 /// wrong 200.

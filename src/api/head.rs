@@ -1,7 +1,7 @@
 //! What can be refused of a request by its head alone, whatever is stored.
 
 use super::conditions::{
-    check_acl, check_read_headers, named_version, refuse_unsupported_headers, refuse_version,
+    check_acl, check_owner_id, check_read_headers, named_version, refuse_unsupported_headers, refuse_version,
 };
 use super::{attributes, bucket, get, list, multipart, object};
 use crate::auth::{BodyKind, Verified};
@@ -19,6 +19,7 @@ pub fn check_head(verified: &Verified) -> Result<(), Error> {
     let request = verified.request();
     request.target().check_name()?;
     get::check_overrides_signed(verified)?;
+    check_owner_id(request, "x-amz-expected-bucket-owner")?;
     refuse_unsupported_headers(request)?;
     object::refuse_copy_source(request)?;
     let operation = request.operation();
@@ -65,6 +66,9 @@ pub fn check_head(verified: &Verified) -> Result<(), Error> {
             named_version(request).map(drop)
         }
         Operation::AbortMultipartUpload | Operation::ListParts => multipart::upload_id(request).map(drop),
+        Operation::PutBucketTagging | Operation::PutBucketLifecycleConfiguration => {
+            verified.check_body(BodyKind::Document { digest_required: true }).map(drop)
+        }
         Operation::CreateBucket => {
             check_acl(request)?;
             bucket::check_ownership(request)
