@@ -10,7 +10,10 @@ use crate::s3::uri;
 /// Parameters whose values let somebody else act, or prove that they could.
 const SECRET_PARAMETERS: [&str; 3] = ["x-amz-signature", "x-amz-security-token", "signature"];
 /// Ends of the names that secrets stand behind, in lower case; where the rarest byte of each stands, and which it is.
-const MARKS: [(&[u8], usize, u8); 2] = [(b"ignature", 1, b'g'), (b"ecurity-token", 6, b'y')];
+const MARKS: [(&[u8], usize, u8); 2] = [(b"ignature", 1, b'g'), (b"ecurity", 6, b'y')];
+/// What follows one of them soon, behind a `-` that may have been encoded several times over.
+const TOKEN: &[u8] = b"token";
+const TOKEN_GAP_MAX: usize = 8;
 /// How far behind its name a secret begins, at most: a `=` may have been encoded several times over.
 const GAP_MAX: usize = 16;
 /// Shortest secret: SHA-1 in base64 has 28 characters, the last of which may be cut off.
@@ -105,10 +108,12 @@ fn secrets(bytes: &[u8], bare: bool) -> Vec<(usize, usize)> {
             if at < from || !is_here {
                 continue;
             }
-            if let Some((start, end)) = behind(bytes, start + mark.len()) {
+            let end = start + mark.len();
+            let end = if mark == b"ecurity" { behind_token(bytes, end) } else { Some(end) };
+            if let Some((start, end)) = end.and_then(|end| behind(bytes, end)) {
                 found.push((start, end));
                 // Whatever stands behind a mark farther from the end, ends there, too.
-                from = end.saturating_sub(mark.len() + GAP_MAX);
+                from = end.saturating_sub(mark.len() + TOKEN_GAP_MAX + TOKEN.len() + GAP_MAX);
             }
         }
     }
@@ -117,6 +122,13 @@ fn secrets(bytes: &[u8], bare: bool) -> Vec<(usize, usize)> {
     }
     found.sort_unstable();
     found
+}
+
+/// The end of the word that makes a mark of `security`.
+fn behind_token(bytes: &[u8], from: usize) -> Option<usize> {
+    let near = bytes.get(from..)?.windows(TOKEN.len()).take(TOKEN_GAP_MAX + 1);
+    let at = near.into_iter().position(|word| word.eq_ignore_ascii_case(TOKEN))?;
+    Some(from + at + TOKEN.len())
 }
 
 /// Runs of so many hexadecimal digits as a signature has, or more. Such a run has every byte whose position is a multiple of
@@ -140,12 +152,12 @@ fn digits(bytes: &[u8], found: &mut Vec<(usize, usize)>) {
 
 /// The secret that begins soon behind a mark.
 fn behind(bytes: &[u8], mark_end: usize) -> Option<(usize, usize)> {
-    // What base64 is written with, encoded or not; what separates it from the mark may be written with them, too.
+    // What base64 is written with, encoded or not, or with its `+` read as a blank; what separates it from the mark may be written with them, too.
     let may_be_secret =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'%' | b'_' | b'-');
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b' ' | b'/' | b'%' | b'_' | b'-');
     let mut start = mark_end;
     for (at, byte) in bytes.iter().enumerate().skip(mark_end) {
-        if matches!(byte, b'&' | b' ' | b'"' | b'<') || start - mark_end > GAP_MAX {
+        if matches!(byte, b'&' | b'<') || start - mark_end > GAP_MAX {
             return None;
         }
         if !may_be_secret(*byte) {
@@ -202,6 +214,9 @@ mod tests {
                 ("&", "\\u0026"),
                 ("=", "\\u003d"),
                 ("X-Amz-", "x-amz-"),
+                ("-", "%2D"),
+                ("-", "%252D"),
+                ("=", "%3D%20"),
                 ("", ""),
             ] {
                 let mangled = url.replace(from, to);
