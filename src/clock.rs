@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
@@ -200,6 +200,33 @@ fn digits(text: &str) -> Option<u16> {
         .try_fold(0, |number, byte| byte.is_ascii_digit().then(|| number * 10 + u16::from(byte - b'0')))
 }
 
+/// `2024-01-02T03:04:05.000006Z`, now, as every line of the log begins: put together by hand, since each request has one.
+pub fn log_time() -> String {
+    log_time_at(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+}
+
+fn log_time_at(since_epoch: Duration) -> String {
+    let seconds = i64::try_from(since_epoch.as_secs()).unwrap_or(i64::MAX);
+    let at = Timestamp::from_unix_seconds(seconds).date_time();
+    let (year, month, day) = at.to_calendar_date();
+    let (hour, minute, second) = at.to_hms();
+    let two = |number: i32| u8::try_from(number.rem_euclid(100)).unwrap_or_default();
+    let mut text = String::with_capacity("2024-01-02T03:04:05.000006Z".len());
+    push_two(&mut text, two(year / 100));
+    push_two(&mut text, two(year));
+    for (before, part) in [('-', month.into()), ('-', day), ('T', hour), (':', minute), (':', second)] {
+        text.push(before);
+        push_two(&mut text, part);
+    }
+    text.push('.');
+    let micros = i32::try_from(since_epoch.subsec_micros()).unwrap_or_default();
+    for part in [micros / 10_000, micros / 100, micros] {
+        push_two(&mut text, two(part));
+    }
+    text.push('Z');
+    text
+}
+
 fn push_two(text: &mut String, number: u8) {
     text.push(char::from(b'0' + number / 10 % 10));
     text.push(char::from(b'0' + number % 10));
@@ -258,6 +285,15 @@ mod tests {
             ]
         );
         assert_eq!(Timestamp::parse_iso_basic("20240102T030405Z"), Some(at));
+    }
+
+    #[test]
+    fn lines_of_the_log_begin_with_microseconds() {
+        let of = |seconds, micros: u32| log_time_at(Duration::new(seconds, micros * 1000));
+        assert_eq!(of(1_704_164_645, 6), "2024-01-02T03:04:05.000006Z");
+        assert_eq!(of(1_704_164_645, 123_456), "2024-01-02T03:04:05.123456Z");
+        assert_eq!(of(0, 999_999), "1970-01-01T00:00:00.999999Z");
+        assert_eq!(of(u64::MAX, 0), "9999-12-31T23:59:59.000000Z");
     }
 
     #[test]

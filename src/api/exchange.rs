@@ -2,7 +2,6 @@
 
 use std::fmt::Debug;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
@@ -38,7 +37,8 @@ pub type Reply = http::Response<Body>;
 /// Who sends requests: the other end of a connection.
 #[derive(Clone, Debug)]
 pub struct Peer {
-    pub address: SocketAddr,
+    /// Its address, as the log shows it.
+    pub address: Arc<str>,
     /// What waits for it.
     pub unsent: Unsent,
     pub line: Arc<dyn Line>,

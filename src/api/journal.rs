@@ -1,6 +1,5 @@
 //! One line in the log for each request, without secrets. What is counted of requests is counted here.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -22,7 +21,7 @@ const CLAIMED_BYTES_MAX: usize = 128;
 pub(super) struct Entry {
     requests: Arc<Requests>,
     id: RequestId,
-    peer: SocketAddr,
+    peer: Arc<str>,
     method: Method,
     target: String,
     host: String,
@@ -49,7 +48,7 @@ impl Entry {
     pub(super) fn new(
         requests: Arc<Requests>,
         id: RequestId,
-        peer: SocketAddr,
+        peer: Arc<str>,
         request: &http::Request<Incoming>,
     ) -> Self {
         Self {

@@ -63,7 +63,7 @@ pub async fn handle(
     let id = RequestId::next();
     let method = request.method().clone();
     let version = request.version();
-    let mut entry = Entry::new(Arc::clone(&context.requests), id, peer.address, &request);
+    let mut entry = Entry::new(Arc::clone(&context.requests), id, Arc::clone(&peer.address), &request);
     let (parts, body) = request.into_parts();
     let waits = parts.headers.get(EXPECT).is_some_and(is_continue);
     let mut intake = Intake::new(body);

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use super::claim::Mechanism;
 use super::v2;
 use crate::s3::error::Error;
-use crate::s3::request::Request;
+use crate::s3::request::{Request, is_amz};
 use crate::s3::uri::Query;
 
 /// S3 lets an unsigned header of this name pass beside a signed parameter.
@@ -31,7 +31,7 @@ pub(super) fn check(request: &Request, mechanism: Mechanism) -> Result<(), Error
 /// An `x-amz-*` name may stand in the headers, on several lines that make one value, or in the query, in any case;
 /// in several places only with one value.
 fn check_names(request: &Request) -> Result<(), Error> {
-    let has_headers = request.headers().keys().any(|name| is_amz(name.as_str()));
+    let has_headers = request.has_amz_headers();
     let mut seen = Seen::default();
     for (name, value) in request.query().iter() {
         if !is_amz(name) || is(name, CONTENT_SHA256) {
@@ -123,10 +123,6 @@ fn check_copy_source(request: &Request) -> Result<(), Error> {
 fn ambiguous(name: &str, value: &str) -> Error {
     let message = "The value of this argument can be read in more than one way";
     Error::invalid_argument(message, name.to_ascii_lowercase(), value).at("one reading")
-}
-
-fn is_amz(name: &str) -> bool {
-    name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
 }
 
 fn is(name: &str, other: &str) -> bool {

@@ -10,6 +10,7 @@ use super::canonical::{
 };
 use super::credential::{Scope, SecretKey, SigningKey};
 use crate::clock::Timestamp;
+use crate::s3::request::is_amz;
 use crate::s3::uri::{Slash, encode};
 
 /// Which signature a URL carries.
@@ -50,7 +51,6 @@ impl Presign<'_> {
         if self.version == SignVersion::V4 {
             return None;
         }
-        let is_amz = |name: &str| name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"));
         let mut parameters = self.query.iter().map(|(name, _)| name.as_str());
         let mut headers = self.headers.iter().map(|(name, _)| name.as_str());
         parameters.find(|name| !is_amz(name) && !super::v2::is_signed(name)).or_else(|| {

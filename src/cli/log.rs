@@ -12,8 +12,10 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::{RecordFields, VisitOutput as _};
 use tracing_subscriber::fmt::FormatFields;
 use tracing_subscriber::fmt::format::{DefaultVisitor, Writer};
+use tracing_subscriber::fmt::time::FormatTime;
 
 use super::Failure;
+use crate::clock::log_time;
 use crate::config::LogFormat;
 
 /// How long lines are gathered between two writes: under load one write carries many.
@@ -44,6 +46,7 @@ pub(super) fn start(format: LogFormat) -> Result<Guard, Failure> {
     thread::Builder::new().name("log".to_owned()).spawn(move || written.write_out(io::stderr()))?;
     let guard = Guard(Arc::clone(&lines));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(lines).with_target(false);
+    let builder = builder.with_timer(Now);
     // A second subscriber in one process would be a mistake of this program; its log then goes to the first.
     let _ = match format {
         LogFormat::Text => builder.with_ansi(false).fmt_fields(Fields).try_init(),
@@ -164,6 +167,15 @@ impl Drop for Guard {
         self.0.changed.notify_all();
         // A reader that stands still must not keep the process from ending.
         drop(self.0.changed.wait_timeout_while(waiting, END_TIME_MAX, |waiting| !waiting.ended));
+    }
+}
+
+/// The time of a line.
+struct Now;
+
+impl FormatTime for Now {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        writer.write_str(&log_time())
     }
 }
 

@@ -27,6 +27,7 @@ pub struct Request {
     path: Path,
     query: Query,
     headers: HeaderMap,
+    has_amz_headers: bool,
     target: Target,
     style: Style,
     operation: Operation,
@@ -71,10 +72,11 @@ impl Request {
             return Err(ErrorCode::InvalidURI.error().with("URI", uri.path()));
         }
         let (target, style) = target::resolve(&host, &path, domains)?;
-        let copy_source =
-            headers.contains_key("x-amz-copy-source") || query.value_any_case("x-amz-copy-source").is_some();
+        let has_amz_headers = headers.keys().any(|name| is_amz(name.as_str()));
+        let copy_source = (has_amz_headers && headers.contains_key("x-amz-copy-source"))
+            || query.value_any_case("x-amz-copy-source").is_some();
         let operation = Operation::find(&method, &target, &query, copy_source)?;
-        Ok(Self { method, host, path, query, headers, target, style, operation })
+        Ok(Self { method, host, path, query, headers, has_amz_headers, target, style, operation })
     }
 
     pub fn method(&self) -> &Method {
@@ -112,7 +114,7 @@ impl Request {
 
     /// The value of a header, all its lines joined as they are signed, if it is text.
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        let mut lines = self.headers.get_all(name).iter().map(|value| std::str::from_utf8(value.as_bytes()));
+        let mut lines = self.lines(name).map(|value| std::str::from_utf8(value.as_bytes()));
         let first = lines.next()?.ok()?;
         lines.try_fold(Cow::Borrowed(first), |all, next| Some(Cow::Owned(format!("{all},{}", next.ok()?))))
     }
@@ -120,7 +122,7 @@ impl Request {
     /// All lines of a header, joined, each byte a character as ISO-8859-1 has it: what HTTP gives no other meaning.
     pub fn latin1(&self, name: &str) -> Option<String> {
         let text = |value: &HeaderValue| value.as_bytes().iter().copied().map(char::from).collect::<String>();
-        let mut values = self.headers.get_all(name).iter().map(text);
+        let mut values = self.lines(name).map(text);
         let first = values.next()?;
         Some(values.fold(first, |all, next| all + "," + &next))
     }
@@ -136,18 +138,33 @@ impl Request {
     /// The value of a header wherever the client put it: all lines of the header, joined, else the query parameter
     /// of that name in any case, which S3 honours alike. `name` is in lower case; what is not UTF-8 is replaced.
     pub fn anywhere(&self, name: &str) -> Option<Cow<'_, str>> {
-        let mut values =
-            self.headers.get_all(name).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+        let mut values = self.lines(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
         match values.next() {
             Some(first) => Some(values.fold(first, |all, next| Cow::Owned(format!("{all},{next}")))),
             None => self.query.value_any_case(name).map(Cow::Borrowed),
         }
     }
 
+    /// The lines of a header. Most are asked for in vain: a presigned URL comes with none of S3's own.
+    fn lines(&self, name: &str) -> impl Iterator<Item = &HeaderValue> {
+        let may_be_here = self.has_amz_headers || !is_amz(name);
+        may_be_here.then(|| self.headers.get_all(name).iter()).into_iter().flatten()
+    }
+
+    /// Whether there is a header of S3's own.
+    pub fn has_amz_headers(&self) -> bool {
+        self.has_amz_headers
+    }
+
     /// The declared length of the body: `Content-Length`, if it is a number.
     pub fn content_length(&self) -> Option<u64> {
         self.header("content-length").and_then(|text| text.trim().parse().ok())
     }
+}
+
+/// Whether a name is one of S3's own, in any case.
+pub fn is_amz(name: &str) -> bool {
+    name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
 }
 
 /// The host of a request: that of its target, as HTTP/2 has it, or of the one header. RFC 9112 3.2, RFC 9113 8.3.1.

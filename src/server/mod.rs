@@ -323,7 +323,7 @@ async fn connection(
     // Whoever holds a spare slot has what it is there for soon, or is gone.
     let is_spare = served.place.slot.lock().await.is_spare();
     let idle_max = if is_spare { slots::SPARE_WAIT } else { HEAD_TIME_MAX };
-    let client = Peer { address: peer, unsent: activity.unsent().clone(), line };
+    let client = Peer { address: peer.to_string().into(), unsent: activity.unsent().clone(), line };
     let (spelling, requests) = (Arc::clone(&served.spelling), Arc::clone(&activity));
     let service = service_fn(move |request: http::Request<Incoming>| {
         let (served, client, under_way) = (served.clone(), client.clone(), requests.begin());
