@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::rt::Executor;
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::api::{Body, Unsent};
@@ -28,6 +29,8 @@ pub(super) struct Activity {
     handed_on: AtomicU64,
     written: AtomicU64,
     unsent: Unsent,
+    /// Told when others need its slot.
+    wanted: Notify,
 }
 
 impl Activity {
@@ -38,7 +41,30 @@ impl Activity {
             handed_on: AtomicU64::new(0),
             written: AtomicU64::new(0),
             unsent: Unsent::default(),
+            wanted: Notify::new(),
         })
+    }
+
+    /// How long no request has been under way; `None` if one is, or the last answer is still being sent.
+    pub(super) fn idle_time(&self) -> Option<Duration> {
+        let waits = self.written.load(Ordering::Relaxed) < self.handed_on.load(Ordering::Relaxed);
+        let is_idle = self.under_way.load(Ordering::Relaxed) == 0 && !waits;
+        is_idle.then(|| self.ended.lock().unwrap_or_else(PoisonError::into_inner).elapsed())
+    }
+
+    /// Ends the connection, unless a request comes first.
+    pub(super) fn give_way(&self) {
+        self.wanted.notify_one();
+    }
+
+    /// Done when the slot is wanted and nothing is under way.
+    pub(super) async fn gives_way(&self) {
+        loop {
+            self.wanted.notified().await;
+            if self.idle_time().is_some() {
+                return;
+            }
+        }
     }
 
     /// What waits on the connection.

@@ -13,7 +13,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::Version;
 use hyper::body::Incoming;
@@ -62,6 +62,8 @@ const HEADER_LIST_BYTES_MAX: u32 = 64 * 1024;
 const PLAIN_HTTP: &[u8] = b"HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nConnection: close\r\nContent-Length: 48\r\n\r\nThis port serves TLS: use https instead of http\n";
 /// How long requests may go on after the server was told to stop.
 const DRAIN_TIME_MAX: Duration = Duration::from_secs(10);
+/// How often the log says that every connection is taken.
+const FULL_TOLD_EVERY: Duration = Duration::from_secs(60);
 /// Pause after a failed accept: usually there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -213,14 +215,9 @@ struct Connections {
 impl Connections {
     /// Accepts for ever: a failed accept is a pause, not an end.
     async fn accept(self, listener: TcpListener) {
-        let (mut failing, mut full) = (false, false);
+        let (mut failing, mut told) = (false, None);
         loop {
             let slot = self.slots.next().await;
-            if slot.is_spare() && !std::mem::replace(&mut full, true) {
-                tracing::warn!("every connection is taken; more wait, or are told to come later");
-            } else if !slot.is_spare() {
-                full = false;
-            }
             let (stream, peer) = match listener.accept().await {
                 Ok(accepted) => {
                     failing = false;
@@ -235,10 +232,20 @@ impl Connections {
                     continue;
                 }
             };
-            let Some(admitted) = self.slots.admit(peer.ip()) else {
+            let activity = Activity::new();
+            let Some(admitted) = self.slots.admit(peer.ip(), &activity) else {
                 tracing::debug!(%peer, "an address has too many connections");
                 continue;
             };
+            if slot.is_spare() {
+                self.slots.make_room();
+                if told.is_none_or(|told: Instant| told.elapsed() >= FULL_TOLD_EVERY) {
+                    tracing::warn!(
+                        "every connection is taken; idle ones give way, and more wait or are told to come later"
+                    );
+                    told = Some(Instant::now());
+                }
+            }
             // Answers are written whole; waiting to fill packets only costs time.
             let _ = stream.set_nodelay(true);
             let served = Served {
@@ -249,13 +256,21 @@ impl Connections {
             let watcher = self.graceful.watcher();
             let tls = self.tls.clone();
             tokio::spawn(async move {
-                match tls {
-                    None => {
-                        let stream = Direct::new(stream);
-                        let line = stream.line(true);
-                        connection(stream, peer, line, served, watcher).await;
+                let gives_way = Arc::clone(&activity);
+                let serving = async {
+                    match tls {
+                        None => {
+                            let stream = Direct::new(stream);
+                            let line = stream.line(true);
+                            connection(stream, peer, line, served, activity, watcher).await;
+                        }
+                        Some(tls) => encrypted(tls, stream, peer, served, activity, watcher).await,
                     }
-                    Some(tls) => encrypted(tls, stream, peer, served, watcher).await,
+                };
+                tokio::select! {
+                    biased;
+                    () = serving => {}
+                    () = gives_way.gives_way() => tracing::debug!(%peer, "an idle connection gave way"),
                 }
             });
         }
@@ -279,7 +294,14 @@ struct Place {
 
 type Watcher = hyper_util::server::graceful::Watcher;
 
-async fn encrypted(tls: TlsAcceptor, stream: TcpStream, peer: SocketAddr, served: Served, watcher: Watcher) {
+async fn encrypted(
+    tls: TlsAcceptor,
+    stream: TcpStream,
+    peer: SocketAddr,
+    served: Served,
+    activity: Arc<Activity>,
+    watcher: Watcher,
+) {
     let mut first = [0];
     let peeked = tokio::time::timeout(HANDSHAKE_TIME_MAX, stream.peek(&mut first)).await;
     // The methods of HTTP begin with letters, a handshake of TLS does not.
@@ -292,7 +314,7 @@ async fn encrypted(tls: TlsAcceptor, stream: TcpStream, peer: SocketAddr, served
     let stream = Direct::new(stream);
     let line = stream.line(false);
     match tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection(stream, peer, line, served, watcher).await,
+        Ok(Ok(stream)) => connection(stream, peer, line, served, activity, watcher).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
     }
@@ -303,9 +325,9 @@ async fn connection(
     peer: SocketAddr,
     line: Arc<dyn Line>,
     served: Served,
+    activity: Arc<Activity>,
     watcher: Watcher,
 ) {
-    let activity = Activity::new();
     let mut builder = Builder::new(Streams { stall_max: STALL_TIME_MAX });
     builder
         .http1()

@@ -9,7 +9,7 @@ use crate::check::Table;
 use crate::harness::{ACCESS_KEY, SECRET_KEY, Server, server, start_with_files};
 use crate::http2::{PREFACE, connect, get, ping, settings};
 use crate::sign::Sign as _;
-use crate::wire::Request;
+use crate::wire::{Connection, Request};
 
 /// How long the server keeps a connection on which this is sent each second; at most 100 s.
 fn kept(first: &[u8], each_second: &[u8]) -> Duration {
@@ -120,11 +120,16 @@ fn health_while_all_slots_are_held() {
     let arguments = ["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY, "--bucket", "bucket"];
     // (128 - 64) / 2
     let server = start_with_files("slots", 128, &arguments);
-    let mut held: Vec<TcpStream> = (0..32).map(|_| connect(server.address)).collect();
-    for stream in &mut held {
-        stream.write_all(b"GET / HTTP/1.1\r\n").expect("sent");
-    }
-    std::thread::sleep(Duration::from_millis(300));
+    let upload =
+        Request::to(server.address, "PUT", "/bucket/k").header("Content-Length", "2").presign().head();
+    let held: Vec<TcpStream> = (0..32)
+        .map(|_| {
+            let mut stream = connect(server.address);
+            stream.write_all(&[&upload, &b"x"[..]].concat()).expect("sent");
+            stream
+        })
+        .collect();
+    std::thread::sleep(Duration::from_millis(1000));
     for _ in 0..20 {
         let began = Instant::now();
         Request::to(server.address, "GET", "/_presigned/health").send().expect(200);
@@ -135,6 +140,34 @@ fn health_while_all_slots_are_held() {
     drop(held);
     std::thread::sleep(Duration::from_millis(100));
     Request::to(server.address, "GET", "/bucket").sign().send().expect(200);
+}
+
+/// Ten times as many connections as there are slots, which send nothing, or a head that does not end, kept everybody out
+/// for a minute. They give way.
+#[test]
+fn idle_connections_hold_no_slot() {
+    let arguments = ["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY, "--bucket", "bucket"];
+    let server = start_with_files("idle", 128, &arguments);
+    let mut kept_alive = Connection::open(server.address);
+    let usual = Request::to(server.address, "GET", "/_presigned/health");
+    kept_alive.write(&usual.head());
+    kept_alive.response("GET").expect(200);
+    let held: Vec<TcpStream> = (0..320)
+        .map(|number| {
+            let mut stream = connect(server.address);
+            if number % 2 == 0 {
+                stream.write_all(b"GET / HTTP/1.1\r\n").expect("sent");
+            }
+            stream
+        })
+        .collect();
+    for target in ["/_presigned/health", "/bucket"] {
+        let began = Instant::now();
+        Request::to(server.address, "GET", target).sign().send().expect(200);
+        assert!(began.elapsed() < Duration::from_secs(8), "{target}: {:?}", began.elapsed());
+    }
+    assert!(kept_alive.is_closed());
+    drop(held);
 }
 
 /// 400 KB of a head that does not end were kept.
