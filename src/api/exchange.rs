@@ -379,6 +379,24 @@ impl Windows {
     }
 }
 
+impl Drop for Body {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry.as_mut().filter(|_| !self.source.is_empty()) {
+            entry.cut();
+        }
+    }
+}
+
+impl Source {
+    /// Whether all of it was handed on.
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Full(bytes) | Self::Reserved(bytes, _) => bytes.is_empty(),
+            Self::Blobs(windows) => windows.left == 0,
+        }
+    }
+}
+
 impl HttpBody for Body {
     type Data = Bytes;
     type Error = io::Error;
@@ -406,10 +424,7 @@ impl HttpBody for Body {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.source {
-            Source::Full(bytes) | Source::Reserved(bytes, _) => bytes.is_empty(),
-            Source::Blobs(windows) => windows.left == 0,
-        }
+        self.source.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {

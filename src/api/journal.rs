@@ -16,6 +16,9 @@ use crate::s3::request::Request;
 /// Most bytes of a name that is not checked yet.
 const CLAIMED_BYTES_MAX: usize = 128;
 
+/// The check that a request fails whose client, or whose server, is gone too soon.
+const CUT: &str = "connection cut";
+
 /// What is known of a request so far.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -99,15 +102,26 @@ impl Entry {
         self.unsupported = error.unsupported().map(redact::text);
     }
 
+    /// So many bytes of the request's body came.
+    pub(super) fn received(&mut self, bytes: u64) {
+        self.bytes_in = bytes;
+    }
+
     /// The answer is made; what is left is to send it.
-    pub(super) fn answered(&mut self, status: StatusCode, bytes_in: u64) {
+    pub(super) fn answered(&mut self, status: StatusCode) {
         self.status = status.as_u16();
-        self.bytes_in = bytes_in;
     }
 
     /// So many bytes of the answer's body were handed to the connection.
     pub(super) fn sent(&mut self, bytes: usize) {
         self.bytes_out += bytes as u64;
+    }
+
+    /// The connection is gone, or the server ends, before all of the answer was handed on.
+    pub(super) fn cut(&mut self) {
+        if self.check.is_empty() {
+            self.check = CUT;
+        }
     }
 
     /// Reading the body failed when part of it had been sent.
@@ -121,7 +135,7 @@ impl Entry {
 impl Drop for Entry {
     fn drop(&mut self) {
         if self.status == 0 {
-            self.check = "connection cut";
+            self.check = CUT;
         }
         let time = self.started.elapsed();
         self.requests.count(self.operation, self.status, time, self.bytes_in, self.bytes_out);

@@ -30,6 +30,7 @@ use futures_util::FutureExt as _;
 use http::header::{CONNECTION, EXPECT};
 use http::{HeaderValue, Method, Version};
 use hyper::body::Incoming;
+use scopeguard::ScopeGuard;
 
 pub use bounds::Bounds;
 pub use exchange::{Body, Context, Line, Peer, Reply, Settings, WINDOW_BYTES_MIN};
@@ -63,18 +64,23 @@ pub async fn handle(
     let id = RequestId::next();
     let method = request.method().clone();
     let version = request.version();
-    let mut entry = Entry::new(Arc::clone(&context.requests), id, Arc::clone(&peer.address), &request);
+    let entry = Entry::new(Arc::clone(&context.requests), id, Arc::clone(&peer.address), &request);
     let (parts, body) = request.into_parts();
     let waits = parts.headers.get(EXPECT).is_some_and(is_continue);
-    let mut intake = Intake::new(body);
+    let under_way = (entry, Intake::new(body));
+    // Where this future is dropped, the line says how much of the body had come.
+    let mut under_way = scopeguard::guard(under_way, |(mut entry, intake)| entry.received(intake.bytes));
+    let (entry, intake) = &mut *under_way;
     let result = match refusal {
         Some(error) => Err(error),
         None => {
-            let answered = answer(&context, parts, peer, &mut intake, &mut entry);
+            let answered = answer(&context, parts, peer, intake, entry);
             let outcome = AssertUnwindSafe(answered).catch_unwind().await;
             outcome.unwrap_or_else(|_| Err(ErrorCode::InternalError.error().at("panic")))
         }
     };
+    let (mut entry, intake) = ScopeGuard::into_inner(under_way);
+    entry.received(intake.bytes);
     let refused = result.is_err();
     let mut reply = match result {
         Ok(reply) => reply,
@@ -83,7 +89,7 @@ pub async fn handle(
             error::reply(&error, id, &method, &peer.unsent)
         }
     };
-    entry.answered(reply.status(), intake.bytes);
+    entry.answered(reply.status());
     if !intake.ended {
         if refused && version < Version::HTTP_2 {
             reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

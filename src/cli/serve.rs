@@ -1,11 +1,14 @@
 //! `presigned serve`: configuration in, a running server out.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 
 use super::credentials::{self, KeyFlags};
 use super::{Failure, log, say};
@@ -127,8 +130,27 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
         );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(serve(&config))
+    let outcome = runtime.block_on(serve(&config));
+    if outcome.as_ref().is_err_and(|error| error.is::<Hurried>()) {
+        runtime.shutdown_timeout(HURRY_TIME_MAX);
+    }
+    outcome
 }
+
+/// How long what cannot be cut may go on when the process was told twice to stop.
+const HURRY_TIME_MAX: Duration = Duration::from_secs(1);
+
+/// The process was told twice to stop.
+#[derive(Debug)]
+struct Hurried;
+
+impl fmt::Display for Hurried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("told twice to stop: the requests under way were cut")
+    }
+}
+
+impl std::error::Error for Hurried {}
 
 async fn serve(config: &Config) -> Result<(), Failure> {
     let (auth, buckets) = (config.auth()?, config.bucket_names()?);
@@ -177,7 +199,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         bounds: api::Bounds::new(files.bodies),
     };
     make_buckets(&context, &buckets).await?;
-    let stop = stop_signal()?;
+    let (stop, hurry) = stop_signals()?;
     let urls = server.urls();
     greet(config, &urls, &origin)?;
     // The sockets are bound, so whoever reads the file is answered, even before the first accept.
@@ -186,13 +208,17 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     }
     let context = Arc::new(context);
     let lifecycles = tokio::spawn(api::apply_lifecycles(Arc::clone(&context), lifecycle_interval));
-    server.serve(context, files.connections, stop).await;
+    let hurried = tokio::select! {
+        () = server.serve(context, files.connections, stop) => false,
+        () = hurry => true,
+    };
     lifecycles.abort();
     if let Some(path) = &config.ready_file {
         // Nobody is there any more to be ready.
         let _ = std::fs::remove_file(path);
     }
-    Ok(())
+    // Whoever asks twice does not want to wait.
+    if hurried { Err(Hurried.into()) } else { Ok(()) }
 }
 
 async fn make_buckets(context: &api::Context, buckets: &[BucketName]) -> Result<(), Failure> {
@@ -210,28 +236,33 @@ async fn make_buckets(context: &api::Context, buckets: &[BucketName]) -> Result<
     Ok(())
 }
 
-/// Done when the process is told to stop.
-fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    for (name, kind) in [("SIGHUP", SignalKind::hangup()), ("SIGUSR1", SignalKind::user_defined1())] {
+/// Done when the process is told to stop, and when it is told so again.
+fn stop_signals() -> Result<(impl Future<Output = ()>, impl Future<Output = ()>), Failure> {
+    let told = watch::Sender::new(0);
+    for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
+        let (mut signal, told) = (signal(kind)?, told.clone());
+        tokio::spawn(async move {
+            while signal.recv().await.is_some() {
+                tracing::info!("stopping; requests under way have a moment to end");
+                told.send_modify(|times| *times += 1);
+            }
+        });
+    }
+    for (name, kind) in [
+        ("SIGHUP", SignalKind::hangup()),
+        ("SIGUSR1", SignalKind::user_defined1()),
+        ("SIGUSR2", SignalKind::user_defined2()),
+    ] {
         ignore(name, signal(kind)?);
     }
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+    let times = |count| {
+        let mut told = told.subscribe();
+        async move {
+            // The tasks above keep the other end.
+            let _ = told.wait_for(|times| *times >= count).await;
         }
-        tracing::info!("stopping; requests under way have a moment to end");
-        // Whoever asks twice does not want to wait.
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-            std::process::exit(1);
-        });
-    })
+    };
+    Ok((times(1), times(2)))
 }
 
 /// Takes a signal that would end the process, which whoever sends it to a server does not mean.

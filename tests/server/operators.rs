@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::check::Table;
 use crate::harness::{ACCESS_KEY, SECRET_KEY, Server, folder, start};
@@ -132,7 +132,7 @@ fn lines_say_who() {
 #[test]
 fn signals_that_are_ignored() {
     let server = start("signals", &[&KEYS[..], &["--bucket", "bucket"]].concat());
-    for signal in ["HUP", "USR1"] {
+    for signal in ["HUP", "USR1", "USR2"] {
         let sent = Command::new("kill").args([format!("-{signal}"), server.process().to_string()]).status();
         assert!(sent.expect("kill").success());
         std::thread::sleep(Duration::from_millis(50));
@@ -141,25 +141,53 @@ fn signals_that_are_ignored() {
     }
 }
 
-/// An upload that is cut by the end of the server has its line.
+/// An upload that is cut by the end of the server has its line, which says how much had come.
 #[test]
 fn an_upload_that_the_end_cuts_is_logged() {
-    let server = start("end", &[&KEYS[..], &["--bucket", "bucket"]].concat());
-    let put = Request::to(server.address, "PUT", "/bucket/cut").presign().set("Content-Length", "100000000");
-    let mut connection = Connection::open(server.address);
-    connection.write(&put.head());
-    connection.write(&[0; 300_000]);
-    std::thread::sleep(Duration::from_millis(200));
-    let process = server.process();
-    Command::new("kill").arg(process.to_string()).status().expect("kill");
-    for _ in 0..200 {
-        if !Path::new(&format!("/proc/{process}")).exists() {
-            break;
+    let mut table = Table::default();
+    for times in [1, 2] {
+        let server = start(&format!("end-{times}"), &[&KEYS[..], &["--bucket", "bucket"]].concat());
+        let put =
+            Request::to(server.address, "PUT", "/bucket/cut").presign().set("Content-Length", "100000000");
+        let mut connection = Connection::open(server.address);
+        connection.write(&put.head());
+        connection.write(&[0; 300_000]);
+        std::thread::sleep(Duration::from_millis(200));
+        let (process, began) = (server.process(), Instant::now());
+        for _ in 0..times {
+            Command::new("kill").arg(process.to_string()).status().expect("kill");
+            std::thread::sleep(Duration::from_millis(300));
         }
-        std::thread::sleep(Duration::from_millis(100));
+        while Path::new(&format!("/proc/{process}")).exists() && began.elapsed() < Duration::from_secs(20) {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let log = log_of(&server);
+        let line = log.lines().find(|line| line.contains("key=\"cut\"")).unwrap_or_default();
+        let said = line.contains("connection cut") && line.contains("bytes_in=300000");
+        table.check(&format!("told {times} times to stop: {log}"), said);
+        table.check(
+            &format!("it waits only once: {:?}", began.elapsed()),
+            (times == 1) == (began.elapsed().as_secs() > 5),
+        );
     }
+}
+
+/// A download that its client cuts looked like one that was served.
+#[test]
+fn a_download_that_is_cut_is_logged() {
+    let server = start("cut-download", &[&KEYS[..], &["--bucket", "bucket"]].concat());
+    let to = |method: &str, target: &str| Request::to(server.address, method, target);
+    to("PUT", "/bucket/large").body(vec![7; 40_000_000]).sign().send().expect(200);
+    let mut connection = Connection::open(server.address);
+    connection.write(&to("GET", "/bucket/large").presign().head());
+    std::thread::sleep(Duration::from_millis(200));
+    drop(connection);
+    to("GET", "/bucket/large").presign().send().expect(200);
+    to("HEAD", "/bucket/large").sign().send().expect(200);
     let log = log_of(&server);
-    assert!(log.lines().any(|line| line.contains("key=\"cut\"") && line.contains("connection cut")), "{log}");
+    let cut = |line: &&str| line.contains("check=\"connection cut\"");
+    assert_eq!(log.lines().filter(cut).count(), 1, "{log}");
+    assert!(log.lines().find(cut).is_some_and(|line| line.contains("operation=\"GetObject\"")), "{log}");
 }
 
 /// Runs the program under an open umask.
