@@ -4,7 +4,7 @@
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,14 +16,16 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::api::{Body, Unsent};
 
-/// Fewest bytes that a client takes of what waits for it, in the time in which an idle connection is closed: more than
-/// the acknowledgements that it may ask for.
-const TAKEN_BYTES_MIN: u64 = 1024;
+/// Bytes that a client takes, at least, of what waits for it when a request has ended.
+const TAKEN_PER_MILLISECOND_MIN: u64 = 64;
+/// How often it is looked whether a stream moves, in the time in which one that does not is ended.
+const LOOKS: u32 = 8;
 
 /// The requests of a connection, and the bytes of their answers.
 pub(super) struct Activity {
     under_way: AtomicUsize,
-    /// When the last one ended, or the connection began.
+    /// When the last one ended, or the connection began, and its client must have taken what waited for it then. What
+    /// is written afterwards does not count: a client may ask for acknowledgements for ever.
     ended: Mutex<Instant>,
     /// Bytes of answers that were handed to the connection, and bytes of all kinds that it has written.
     handed_on: AtomicU64,
@@ -45,11 +47,10 @@ impl Activity {
         })
     }
 
-    /// How long no request has been under way; `None` if one is, or the last answer is still being sent.
+    /// How long no request has been under way; `None` if one is.
     pub(super) fn idle_time(&self) -> Option<Duration> {
-        let waits = self.written.load(Ordering::Relaxed) < self.handed_on.load(Ordering::Relaxed);
-        let is_idle = self.under_way.load(Ordering::Relaxed) == 0 && !waits;
-        is_idle.then(|| self.ended.lock().unwrap_or_else(PoisonError::into_inner).elapsed())
+        let is_idle = self.under_way.load(Ordering::Relaxed) == 0;
+        is_idle.then(|| Instant::now().checked_duration_since(*self.ended())).flatten()
     }
 
     /// Ends the connection, unless a request comes first.
@@ -80,31 +81,27 @@ impl Activity {
 
     /// A request that is under way until what this returns is gone.
     pub(super) fn begin(self: &Arc<Self>) -> UnderWay {
-        self.under_way.fetch_add(1, Ordering::Relaxed);
+        if self.under_way.fetch_add(1, Ordering::Relaxed) == 0 {
+            // Heads and frames were written, too.
+            self.handed_on.fetch_max(self.written.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
         UnderWay(Arc::clone(self))
     }
 
     /// Done when no request has been under way for so long. One is for as long as its client takes the answer.
     pub(super) async fn idle(&self, limit: Duration) {
-        let mut written_before = 0;
         loop {
-            let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            let now = Instant::now();
-            let end = match self.under_way.load(Ordering::Relaxed) {
-                0 if ended + limit <= now => {
-                    let written = self.written.load(Ordering::Relaxed);
-                    let waits = written < self.handed_on.load(Ordering::Relaxed);
-                    if !waits || written - written_before < TAKEN_BYTES_MIN {
-                        return;
-                    }
-                    written_before = written;
-                    now + limit
-                }
-                0 => ended + limit,
-                _ => now + limit,
-            };
-            sleep_until(end).await;
+            let (ended, now) = (*self.ended(), Instant::now());
+            match self.under_way.load(Ordering::Relaxed) {
+                0 if ended + limit <= now => return,
+                0 => sleep_until(ended + limit).await,
+                _ => sleep_until(now + limit).await,
+            }
         }
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Instant> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -113,8 +110,10 @@ pub(super) struct UnderWay(Arc<Activity>);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        *self.0.ended.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        let Activity { under_way, handed_on, written, .. } = &*self.0;
+        let waits = handed_on.load(Ordering::Relaxed).saturating_sub(written.load(Ordering::Relaxed));
+        *self.0.ended() = Instant::now() + Duration::from_millis(waits / TAKEN_PER_MILLISECOND_MIN);
+        under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -136,7 +135,18 @@ tokio::task_local! {
 pub(super) struct Sending {
     body: Body,
     under_way: UnderWay,
+    /// Bytes of it that were handed on.
+    handed_on: u64,
     progress: Option<Arc<Progress>>,
+}
+
+/// What was handed on of a stream that is reset goes with it.
+impl Drop for Sending {
+    fn drop(&mut self) {
+        if !self.body.is_end_stream() {
+            self.under_way.0.handed_on.fetch_sub(self.handed_on, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Sending {
@@ -146,7 +156,7 @@ impl Sending {
         if let Some(progress) = &progress {
             progress.answering.store(true, Ordering::Relaxed);
         }
-        Self { body, under_way, progress }
+        Self { body, under_way, handed_on: 0, progress }
     }
 }
 
@@ -163,8 +173,9 @@ impl HttpBody for Sending {
         }
         let polled = Pin::new(&mut self.body).poll_frame(task);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
-            let bytes = frame.data_ref().map_or(0, Bytes::len);
-            self.under_way.0.handed_on.fetch_add(bytes as u64, Ordering::Relaxed);
+            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+            self.handed_on += bytes;
+            self.under_way.0.handed_on.fetch_add(bytes, Ordering::Relaxed);
         }
         polled
     }
@@ -194,16 +205,16 @@ where
         tokio::spawn(async move {
             let progress = Arc::new(Progress::default());
             let mut stream = pin!(PROGRESS.scope(Arc::clone(&progress), stream));
-            loop {
+            let mut still = 0;
+            // One that moved since the last look may have stood still since just after that.
+            while still < LOOKS - 1 {
                 tokio::select! {
                     biased;
                     _ = &mut stream => return,
-                    () = tokio::time::sleep(stall_max) => {
-                        let stands_still = progress.answering.load(Ordering::Relaxed)
-                            && !progress.moved.swap(false, Ordering::Relaxed);
-                        if stands_still {
-                            return;
-                        }
+                    () = tokio::time::sleep(stall_max / LOOKS) => {
+                        let moves = !progress.answering.load(Ordering::Relaxed)
+                            || progress.moved.swap(false, Ordering::Relaxed);
+                        still = if moves { 0 } else { still + 1 };
                     }
                 }
             }
@@ -231,21 +242,30 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_being_taken_keeps_it() {
         let (activity, began) = (Activity::new(), Instant::now());
-        activity.handed_on.store(4096, Ordering::Relaxed);
-        let taking = Arc::clone(&activity);
+        let request = activity.begin();
+        activity.handed_on.store(64_000 * 30, Ordering::Relaxed);
+        drop(request);
+        let acknowledged = Arc::clone(&activity);
         tokio::spawn(async move {
-            for _ in 0..3 {
-                tokio::time::sleep(Duration::from_secs(50)).await;
-                taking.written(TAKEN_BYTES_MIN as usize);
-            }
-            // Acknowledgements are less than anybody takes.
             loop {
                 tokio::time::sleep(Duration::from_secs(1)).await;
-                taking.written(17);
+                acknowledged.written(17 * 100);
             }
         });
         activity.idle(Duration::from_secs(60)).await;
-        assert_eq!(began.elapsed().as_secs(), 240);
+        assert_eq!(began.elapsed().as_secs(), 90);
+    }
+
+    /// What a reset stream left behind is waited for no longer.
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_is_cut_does_not_keep_it() {
+        let (activity, began) = (Activity::new(), Instant::now());
+        let mut sending = Sending::new(Body::full(vec![0; 1000]), activity.begin());
+        activity.handed_on.fetch_add(1_000_000, Ordering::Relaxed);
+        sending.handed_on = 1_000_000;
+        drop(sending);
+        activity.idle(Duration::from_secs(60)).await;
+        assert_eq!(began.elapsed().as_secs(), 60);
     }
 
     #[tokio::test(start_paused = true)]
@@ -258,7 +278,7 @@ mod tests {
             std::future::pending::<()>().await;
         });
         ended.await.expect_err("nothing was sent");
-        assert!((10..=20).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+        assert!((8..=10).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
         assert_eq!(activity.under_way.load(Ordering::Relaxed), 0);
     }
 }

@@ -303,7 +303,8 @@ async fn encrypted(
     watcher: Watcher,
 ) {
     let mut first = [0];
-    let peeked = tokio::time::timeout(HANDSHAKE_TIME_MAX, stream.peek(&mut first)).await;
+    let end = tokio::time::Instant::now() + HANDSHAKE_TIME_MAX;
+    let peeked = tokio::time::timeout_at(end, stream.peek(&mut first)).await;
     // The methods of HTTP begin with letters, a handshake of TLS does not.
     if matches!(peeked, Ok(Ok(1))) && first.iter().all(u8::is_ascii_uppercase) {
         tracing::info!(%peer, "a client spoke plain HTTP where TLS is served");
@@ -313,7 +314,7 @@ async fn encrypted(
     }
     let stream = Direct::new(stream);
     let line = stream.line(false);
-    match tokio::time::timeout(HANDSHAKE_TIME_MAX, tls.accept(stream)).await {
+    match tokio::time::timeout_at(end, tls.accept(stream)).await {
         Ok(Ok(stream)) => connection(stream, peer, line, served, activity, watcher).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),

@@ -7,16 +7,19 @@ use std::time::{Duration, Instant};
 
 use crate::check::Table;
 use crate::harness::{ACCESS_KEY, SECRET_KEY, Server, server, start_with_files};
-use crate::http2::{PREFACE, connect, get, ping, settings};
+use crate::http2::{PREFACE, connect, frame, get, ping, settings};
 use crate::sign::Sign as _;
 use crate::wire::{Connection, Request};
 
-/// How long the server keeps a connection on which this is sent each second; at most 100 s.
-fn kept(first: &[u8], each_second: &[u8]) -> Duration {
+/// How long the server keeps a connection on which this is sent, this half a second later, and this each second; at most
+/// 100 s.
+fn kept([first, then, each_second]: &[Vec<u8>; 3]) -> Duration {
     let mut stream = connect(server().address);
     stream.set_read_timeout(Some(Duration::from_millis(1000))).expect("set");
     let began = Instant::now();
     stream.write_all(first).expect("sent");
+    std::thread::sleep(Duration::from_millis(500));
+    stream.write_all(then).expect("sent");
     let mut buffer = [0; 64 * 1024];
     while began.elapsed() < Duration::from_secs(100) {
         match stream.read(&mut buffer) {
@@ -39,16 +42,28 @@ fn kept(first: &[u8], each_second: &[u8]) -> Duration {
 fn a_connection_without_requests_ends() {
     let health = get(1, "/_presigned/health", &[]);
     let begun = [PREFACE, &settings(65_535)].concat();
-    let cases: [(&str, Vec<u8>, Vec<u8>); 5] = [
-        ("nothing", Vec::new(), Vec::new()),
-        ("a preface and nothing", begun.clone(), Vec::new()),
-        ("a preface and PINGs", begun.clone(), ping()),
-        ("a request, then PINGs", [begun.as_slice(), &health].concat(), ping()),
-        ("half a head", b"GET / HTTP/1.1\r\nHost: a\r\n".to_vec(), Vec::new()),
+    let none = Vec::new;
+    // Refusals that are reset before any of them was taken, and acknowledgements in their place.
+    let quotes = "\"".repeat(9_000);
+    let refused = (0..20).flat_map(|n| get(n * 2 + 1, "/bucket1/key", &[("authorization", &quotes)]));
+    let resets = (0..20).flat_map(|n| frame(3, 0, n * 2 + 1, &[0, 0, 0, 8]));
+    let cases = [
+        ("nothing", [none(), none(), none()]),
+        ("a preface and nothing", [begun.clone(), none(), none()]),
+        ("a preface and PINGs", [begun.clone(), none(), ping()]),
+        ("a request, then PINGs", [[begun.as_slice(), &health].concat(), none(), ping()]),
+        (
+            "requests that are reset, then PINGs",
+            [
+                [PREFACE, &settings(0)].concat().into_iter().chain(refused).collect(),
+                resets.collect(),
+                ping().repeat(5),
+            ],
+        ),
+        ("half a head", [b"GET / HTTP/1.1\r\nHost: a\r\n".to_vec(), none(), none()]),
     ];
     let times: Vec<_> = std::thread::scope(|scope| {
-        let threads: Vec<_> =
-            cases.iter().map(|(what, first, each)| (what, scope.spawn(|| kept(first, each)))).collect();
+        let threads: Vec<_> = cases.iter().map(|(what, sent)| (what, scope.spawn(|| kept(sent)))).collect();
         threads.into_iter().map(|(what, thread)| (what, thread.join().expect("a time"))).collect()
     });
     let mut table = Table::default();
