@@ -17,6 +17,7 @@ use super::Verified;
 use super::canonical::UNSIGNED_PAYLOAD;
 pub(super) use super::chunked::ChunkSigning;
 use super::chunked::{Decoder, incomplete};
+use super::claim::Mechanism;
 use crate::s3::checksum::{Algorithm, Checksum, Hasher};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::hex_encode;
@@ -148,7 +149,7 @@ impl Verified {
         let declared = match kind {
             BodyKind::Completion => None,
             BodyKind::Object { .. } | BodyKind::Part { .. } | BodyKind::Document { .. } => {
-                declared_checksum(request)?
+                declared_checksum(request, self.mechanism)?
             }
         };
         let trailer = declared_trailer(request, trailers)?;
@@ -243,11 +244,18 @@ fn declared_md5(request: &Request) -> Result<Option<[u8; 16]>, Error> {
     decoded.map(Some).ok_or_else(|| ErrorCode::InvalidDigest.error().with("Content-MD5", value))
 }
 
-/// The `x-amz-checksum-*` header. In a query S3 ignores it.
-fn declared_checksum(request: &Request) -> Result<Option<Checksum>, Error> {
+/// The `x-amz-checksum-*` header. In a query S3 ignores it; but V2 signs a parameter as the header of its name, and
+/// whoever holds a URL could move the one there.
+fn declared_checksum(request: &Request, mechanism: Mechanism) -> Result<Option<Checksum>, Error> {
+    let in_headers = request.headers().iter().map(|(name, value)| (name.as_str().into(), value.as_bytes()));
+    let is_v2 = matches!(mechanism, Mechanism::V2Header | Mechanism::V2Query);
+    let in_query =
+        || request.query().iter().map(|(name, value)| (name.to_ascii_lowercase(), value.as_bytes()));
+    let in_query = is_v2.then(in_query).into_iter().flatten();
+    let given = in_headers.chain(in_query.map(|(name, value)| (Cow::Owned(name), value)));
     let mut declared = None;
-    for (name, value) in request.headers() {
-        let name = name.as_str();
+    for (name, value) in given {
+        let name: &str = &name;
         let Some(suffix) = name.strip_prefix("x-amz-checksum-") else {
             continue;
         };
@@ -258,7 +266,7 @@ fn declared_checksum(request: &Request) -> Result<Option<Checksum>, Error> {
             ErrorCode::InvalidRequest
                 .says("The algorithm type you specified in x-amz-checksum- header is invalid.")
         })?;
-        let checksum = std::str::from_utf8(value.as_bytes())
+        let checksum = std::str::from_utf8(value)
             .ok()
             .and_then(|value| Checksum::parse(algorithm, value))
             .ok_or_else(|| ErrorCode::InvalidRequest.says(format!("Value for {name} header is invalid.")))?;

@@ -7,9 +7,10 @@ use std::collections::HashMap;
 
 use super::claim::Mechanism;
 use super::v2;
+use crate::s3::checksum::Algorithm;
 use crate::s3::error::Error;
+use crate::s3::operation::Operation;
 use crate::s3::request::{Request, is_amz};
-use crate::s3::uri::Query;
 
 /// S3 lets an unsigned header of this name pass beside a signed parameter.
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
@@ -23,7 +24,7 @@ const COPY_SOURCE: &str = "x-amz-copy-source";
 pub(super) fn check(request: &Request, mechanism: Mechanism) -> Result<(), Error> {
     check_names(request)?;
     if matches!(mechanism, Mechanism::V2Header | Mechanism::V2Query) {
-        check_v2(request.query())?;
+        check_v2(request)?;
     }
     check_copy_source(request)
 }
@@ -91,17 +92,28 @@ pub(super) fn check_listed(request: &Request, signed_headers: &[String]) -> Resu
     }
 }
 
+/// V2 signs a parameter as the header of its name; these are read in the headers only, or otherwise there.
+fn is_header(name: &str, value: &str, operation: Operation) -> bool {
+    const TRAILER: &str = "x-amz-trailer";
+    let is_checksum = || Algorithm::of_header(&name.to_ascii_lowercase()).is_some();
+    let is_upload = matches!(operation, Operation::PutObject | Operation::UploadPart);
+    let is_metadata = || name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-meta-"));
+    is(name, TRAILER)
+        || (!is_upload && is_checksum())
+        || (is_metadata() && (value.contains("=?") || !value.is_ascii()))
+}
+
 /// V2 signs what is decoded. A control character would be signed as a blank, and what stands behind an `&` in a value
 /// as a parameter of its own.
-fn check_v2(query: &Query) -> Result<(), Error> {
-    for (name, value) in query.iter() {
+fn check_v2(request: &Request) -> Result<(), Error> {
+    for (name, value) in request.query().iter() {
         let has_control = is_amz(name) && (name.chars().chain(value.chars())).any(|c| c.is_ascii_control());
         let swallows = || {
             let behind =
                 value.split('&').skip(1).map(|piece| piece.split_once('=').map_or(piece, |(name, _)| name));
             v2::is_signed(name) && behind.into_iter().any(v2::is_signed)
         };
-        if has_control || swallows() {
+        if has_control || swallows() || (is_amz(name) && is_header(name, value, request.operation())) {
             return Err(ambiguous(name, value));
         }
     }
