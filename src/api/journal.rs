@@ -13,9 +13,6 @@ use crate::auth::{Claimed, Identity, Verified};
 use crate::s3::error::Error;
 use crate::s3::request::Request;
 
-/// Most bytes of a name that is not checked yet.
-const CLAIMED_BYTES_MAX: usize = 128;
-
 /// The check that a request fails whose client, or whose server, is gone too soon.
 const CUT: &str = "connection cut";
 
@@ -82,24 +79,25 @@ impl Entry {
         self.operation = request.operation().name();
         self.bucket = request.target().bucket().map(ToString::to_string).unwrap_or_default();
         self.key = request.target().key().map(|key| redact::text(key.as_str())).unwrap_or_default();
-        self.host = redact::text(request.host());
+        // Who sends a URL with a name and a password before its host, sends them here.
+        let host = request.host();
+        self.host = redact::suspect(host.rsplit_once('@').map_or(host, |(_, host)| host));
         let claimed = Claimed::of(request);
-        let key = claimed.access_key;
-        let end = key.bytes().take(CLAIMED_BYTES_MAX).take_while(is_of_key).count();
-        self.access_key = key.get(..end).unwrap_or_default().to_owned();
+        self.access_key = redact::access_key(claimed.access_key);
         self.url_id = claimed.url_id().unwrap_or_default();
     }
 
     pub(super) fn verified(&mut self, verified: &Verified) {
         self.mechanism = verified.mechanism().name();
-        if let Identity::User { user, .. } = verified.identity() {
+        if let Identity::User { user, access_key } = verified.identity() {
             self.user.clone_from(&user.id);
+            self.access_key.clone_from(access_key);
         }
     }
 
     pub(super) fn refused(&mut self, error: &Error) {
         (self.code, self.check) = (error.code().name(), error.check());
-        self.unsupported = error.unsupported().map(redact::text);
+        self.unsupported = error.unsupported().map(redact::suspect);
     }
 
     /// So many bytes of the request's body came.
@@ -162,9 +160,4 @@ impl Drop for Entry {
             "request"
         );
     }
-}
-
-/// What access keys are made of: what was mangled may have more behind them.
-fn is_of_key(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')
 }

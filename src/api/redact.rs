@@ -3,16 +3,22 @@
 
 use std::borrow::Cow;
 
-use memchr::memchr2_iter;
+use memchr::{memchr_iter, memchr2_iter, memchr3};
 
 use crate::s3::uri;
 
 /// Parameters whose values let somebody else act, or prove that they could.
 const SECRET_PARAMETERS: [&str; 3] = ["x-amz-signature", "x-amz-security-token", "signature"];
+/// What parameters are called that somebody gives a secret by mistake.
+const SECRET_NAMES: [&str; 3] = ["secret", "Secret", "SECRET"];
+/// Parameters that name an access key. Where the two were mixed up, it is the secret one.
+const KEY_PARAMETERS: [&str; 2] = ["x-amz-credential", "awsaccesskeyid"];
+/// Longest access key that is shown before it is known to be one; secret keys have 40 characters.
+const ACCESS_KEY_LENGTH_MAX: usize = 32;
 /// Ends of the names that secrets stand behind, in lower case; where the rarest byte of each stands, and which it is.
-const MARKS: [(&[u8], usize, u8); 2] = [(b"ignature", 1, b'g'), (b"ecurity", 6, b'y')];
-/// What follows one of them soon, behind a `-` that may have been encoded several times over.
-const TOKEN: &[u8] = b"token";
+const MARKS: [(&[u8], usize, u8); 2] = [(b"ignature", 1, b'g'), (b"token", 2, b'k')];
+/// What stands soon before `token`, with a `-` between that may have been encoded several times over.
+const TOKEN_KINDS: [&[u8]; 2] = [b"curity", b"ession"];
 const TOKEN_GAP_MAX: usize = 8;
 /// How far behind its name a secret begins, at most: a `=` may have been encoded several times over.
 const GAP_MAX: usize = 16;
@@ -20,6 +26,8 @@ const GAP_MAX: usize = 16;
 const SECRET_LENGTH_MIN: usize = 27;
 /// A signature of V4 in hexadecimal.
 const HEX_LENGTH: usize = 64;
+/// Longest run of base64 that is looked for before its padding.
+const BASE64_LENGTH_MAX: usize = 128;
 /// What stands in the place of a secret.
 const STRUCK: &str = "...";
 
@@ -33,14 +41,40 @@ const SHOWN_BYTES_MAX: usize = 1024;
 pub(super) fn target(uri: &http::Uri) -> String {
     let full = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     shown(full, |seen| match seen.split_once('?') {
-        None => strike(seen, false),
-        Some((path, query)) => Cow::Owned([&strike(path, false), "?", &of_query(query)].concat()),
+        None => strike(seen, has_query(seen)),
+        Some((path, query)) => Cow::Owned([&strike(path, has_query(path)), "?", &of_query(query)].concat()),
     })
 }
 
 /// Any other text without secrets.
 pub(super) fn text(text: &str) -> String {
-    shown(text, |seen| strike(seen, false))
+    shown(text, |seen| strike(seen, has_query(seen)))
+}
+
+/// A text that nobody means to be anything that looks like a signature.
+pub(super) fn suspect(text: &str) -> String {
+    shown(text, |seen| strike(seen, true))
+}
+
+/// What was claimed to be an access key, as far as it can be one: what was mangled may have more behind it.
+pub(super) fn access_key(claimed: &str) -> String {
+    let is_of_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    let end = claimed.bytes().take(ACCESS_KEY_LENGTH_MAX + 1).take_while(is_of_key).count();
+    match claimed.get(..end) {
+        Some(key) if end <= ACCESS_KEY_LENGTH_MAX => strike(key, true).into_owned(),
+        _ => STRUCK.to_owned(),
+    }
+}
+
+/// Whether something in it may be a query or a header that was mangled. A key alone is often called by a digest.
+fn has_query(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    memchr3(b'=', b'&', b'?', bytes).is_some()
+        || memchr_iter(b'W', bytes).any(|at| bytes.get(at.wrapping_sub(1)..at + 2) == Some(b"AWS"))
+        || memchr_iter(b'%', bytes).any(|at| {
+            let code = bytes.get(at + 1..at + 3).unwrap_or_default().to_ascii_lowercase();
+            matches!(&*code, b"3d" | b"3f" | b"26" | b"25")
+        })
 }
 
 /// The beginning of a text, as `strike` leaves it; what was cut says so.
@@ -59,16 +93,21 @@ fn shown(full: &str, strike: impl Fn(&str) -> Cow<'_, str>) -> String {
 
 fn of_query(query: &str) -> String {
     let mut out = String::with_capacity(query.len());
-    for (position, piece) in query.split('&').enumerate() {
+    let mut is_struck = false;
+    for (position, part) in query.split('&').enumerate() {
+        // A character of a secret may have become an entity.
+        if is_struck && entity(part.as_bytes()).is_some() {
+            continue;
+        }
         if position > 0 {
             out.push('&');
         }
-        let name = piece.split_once('=').map_or(piece, |(name, _)| name);
-        match uri::decode(name) {
-            Ok(decoded) if SECRET_PARAMETERS.iter().any(|secret| decoded.eq_ignore_ascii_case(secret)) => {
-                out.extend([name, "=", STRUCK]);
-            }
-            Ok(_) => out.push_str(piece),
+        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let decoded = uri::decode(name);
+        is_struck = decoded.as_ref().is_ok_and(|decoded| is_secret(decoded, value));
+        match decoded {
+            Ok(_) if is_struck => out.extend([name, "=", STRUCK]),
+            Ok(_) => out.push_str(part),
             Err(_) => out.push_str(STRUCK),
         }
     }
@@ -76,7 +115,17 @@ fn of_query(query: &str) -> String {
     strike(&out, true).into_owned()
 }
 
-/// Strikes out what stands behind a mark and is long enough, and, if `bare`, every run of 64 hexadecimal digits.
+/// Whether a parameter says by its name that its value is to be struck out.
+fn is_secret(name: &str, value: &str) -> bool {
+    let is_one_of = |names: &[&str]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
+    let is_long = || value.split(['/', '%']).next().is_some_and(|key| key.len() > ACCESS_KEY_LENGTH_MAX);
+    is_one_of(&SECRET_PARAMETERS)
+        || SECRET_NAMES.iter().any(|word| name.contains(word))
+        || (value.len() > ACCESS_KEY_LENGTH_MAX && is_one_of(&KEY_PARAMETERS) && is_long())
+}
+
+/// Strikes out what stands behind a mark and is long enough, and, if `bare`, whatever looks like a signature: every run of
+/// 64 hexadecimal digits, and every one of base64 of this length that has its padding.
 fn strike(text: &str, bare: bool) -> Cow<'_, str> {
     let secrets = secrets(text.as_bytes(), bare);
     if secrets.is_empty() {
@@ -108,27 +157,53 @@ fn secrets(bytes: &[u8], bare: bool) -> Vec<(usize, usize)> {
             if at < from || !is_here {
                 continue;
             }
-            let end = start + mark.len();
-            let end = if mark == b"ecurity" { behind_token(bytes, end) } else { Some(end) };
-            if let Some((start, end)) = end.and_then(|end| behind(bytes, end)) {
+            if mark == b"token" && !is_kind_before(bytes, start) {
+                continue;
+            }
+            if let Some((start, end)) = behind(bytes, start + mark.len()) {
                 found.push((start, end));
                 // Whatever stands behind a mark farther from the end, ends there, too.
-                from = end.saturating_sub(mark.len() + TOKEN_GAP_MAX + TOKEN.len() + GAP_MAX);
+                from = end.saturating_sub(mark.len() + GAP_MAX);
             }
         }
     }
     if bare {
         digits(bytes, &mut found);
+        padded(bytes, &mut found);
     }
     found.sort_unstable();
     found
 }
 
-/// The end of the word that makes a mark of `security`.
-fn behind_token(bytes: &[u8], from: usize) -> Option<usize> {
-    let near = bytes.get(from..)?.windows(TOKEN.len()).take(TOKEN_GAP_MAX + 1);
-    let at = near.into_iter().position(|word| word.eq_ignore_ascii_case(TOKEN))?;
-    Some(from + at + TOKEN.len())
+/// Whether what stands before a `token` makes a secret of it.
+fn is_kind_before(bytes: &[u8], token: usize) -> bool {
+    let before = bytes.get(token.saturating_sub(TOKEN_GAP_MAX + 6)..token).unwrap_or_default();
+    TOKEN_KINDS.iter().any(|kind| before.windows(kind.len()).any(|word| word.eq_ignore_ascii_case(kind)))
+}
+
+/// Runs of base64 with the padding that a signature of V2 has, encoded or not.
+fn padded(bytes: &[u8], found: &mut Vec<(usize, usize)>) {
+    for at in memchr2_iter(b'=', b'%', bytes) {
+        let rest = bytes.get(at..).unwrap_or_default();
+        let forms: [&[u8]; 5] = [b"=", b"%3D", b"%3d", b"%253D", b"%253d"];
+        let Some(form) = forms.into_iter().find(|form| rest.starts_with(form)) else {
+            continue;
+        };
+        // Else it separates a name from its value.
+        let behind = rest.get(form.len());
+        if behind
+            .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'.'))
+        {
+            continue;
+        }
+        let before = bytes.get(at.saturating_sub(BASE64_LENGTH_MAX)..at).unwrap_or_default();
+        let is_base64 =
+            |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'%' | b' ');
+        let length = before.iter().rev().take_while(is_base64).count();
+        if length >= SECRET_LENGTH_MIN {
+            found.push((at - length, at + form.len()));
+        }
+    }
 }
 
 /// Runs of so many hexadecimal digits as a signature has, or more. Such a run has every byte whose position is a multiple of
@@ -152,25 +227,50 @@ fn digits(bytes: &[u8], found: &mut Vec<(usize, usize)>) {
 
 /// The secret that begins soon behind a mark.
 fn behind(bytes: &[u8], mark_end: usize) -> Option<(usize, usize)> {
-    // What base64 is written with, encoded or not, or with its `+` read as a blank; what separates it from the mark may be written with them, too.
-    let may_be_secret =
-        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b' ' | b'/' | b'%' | b'_' | b'-');
-    let mut start = mark_end;
-    for (at, byte) in bytes.iter().enumerate().skip(mark_end) {
-        if matches!(byte, b'&' | b'<') || start - mark_end > GAP_MAX {
+    let (mut start, mut at, mut length) = (mark_end, mark_end, 0);
+    while length < SECRET_LENGTH_MIN {
+        let byte = *bytes.get(at)?;
+        match piece(bytes, at) {
+            Some(bytes) => (at, length) = (at + bytes, length + 1),
+            None if matches!(byte, b'&' | b'<') => return None,
+            None => {
+                at += 1;
+                (start, length) = (at, 0);
+            }
+        }
+        if start - mark_end > GAP_MAX {
             return None;
         }
-        if !may_be_secret(*byte) {
-            start = at + 1;
-        } else if at + 1 - start == SECRET_LENGTH_MIN {
-            break;
-        }
     }
-    let secret = bytes.get(start..)?;
-    let length = secret.iter().position(|byte| !may_be_secret(*byte)).unwrap_or(secret.len());
-    let padding = secret.get(length..)?.iter().take_while(|byte| **byte == b'=').count();
-    (length >= SECRET_LENGTH_MIN && start - mark_end <= GAP_MAX)
-        .then_some((mark_end, start + length + padding))
+    while let Some(bytes) = piece(bytes, at) {
+        at += bytes;
+    }
+    let padding = bytes.get(at..)?.iter().take_while(|byte| **byte == b'=').count();
+    Some((mark_end, at + padding))
+}
+
+/// Bytes of what may be one character of a secret: what base64 is written with, encoded or not, or with its `+` read as a
+/// blank; an entity of HTML; a place where a long line was broken. What separates a secret from its mark may be written
+/// with them, too.
+fn piece(bytes: &[u8], at: usize) -> Option<usize> {
+    let rest = bytes.get(at..)?;
+    match rest.first()? {
+        b'+' | b' ' | b'/' | b'%' | b'_' | b'-' | b'\r' | b'\n' => Some(1),
+        byte if byte.is_ascii_alphanumeric() => Some(1),
+        b'=' => [&b"=%0D"[..], b"=%0d", b"=%0A", b"=%0a", b"=\r", b"=\n"]
+            .into_iter()
+            .find(|broken| rest.starts_with(broken))
+            .map(<[u8]>::len),
+        b'&' => entity(rest.get(1..)?).map(|bytes| bytes + 1),
+        _ => None,
+    }
+}
+
+/// Bytes of the name of an entity, with its `;`.
+fn entity(bytes: &[u8]) -> Option<usize> {
+    let of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'#' | b'%');
+    let length = bytes.iter().take(10).position(|byte| !of_name(byte))?;
+    (length > 0 && bytes.get(length) == Some(&b';')).then_some(length + 1)
 }
 
 #[cfg(test)]
@@ -214,6 +314,8 @@ mod tests {
                 ("&", "\\u0026"),
                 ("=", "\\u003d"),
                 ("X-Amz-", "x-amz-"),
+                ("=", "&equals;"),
+                ("=", "&#61;"),
                 ("-", "%2D"),
                 ("-", "%252D"),
                 ("=", "%3D%20"),
@@ -227,6 +329,49 @@ mod tests {
                     assert!(!shown.contains(&base64), "{mangled}: {shown}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn what_looks_like_a_secret_is_struck_out() {
+        let v2 = BASE64.replace('+', "%2B").replace('/', "%2F");
+        let broken = HEX.replacen("5405b", "5405b=%0D%0A", 1);
+        let entities = BASE64.replace('+', "&plus;").replace('/', "&sol;");
+        for path in [
+            format!("/b/k?Authorization=AWS%20AK:{BASE64}="),
+            format!("/b/AWS%20AK:{v2}%3D"),
+            format!("/b/k?Authorization=AWS%20{v2}%3d"),
+            format!("/b/k%3Fa=1&X-Amz-S%69%67nature={HEX}"),
+            format!("/b/k?S%2569%2567nature={v2}%3D&a=1"),
+            format!("/b/k?Sign=a&{v2}%3D"),
+            format!("/b/k?Sig={v2}%253D&a"),
+            format!("/b/k;X-Amz-Signature={broken}"),
+            format!("/b/k?Signa%0D%0Ature={v2}%3D"),
+            format!("/b/k?Signature={entities}"),
+            format!("/b/k&amp;Signature={}", BASE64.replace('+', "&%23x2B;").replace('/', "&%23x2F;")),
+            format!("/b/AWS4-HMAC-SHA256%20{HEX}"),
+            format!("/b/k&X-Amz-S3session-Token={HEX}{HEX}"),
+            format!("/b/k;X-Amz-S%65curity-Token={BASE64}{BASE64}"),
+            format!("/b/k?sessionToken:{BASE64}{BASE64}"),
+            format!("/b/k?AWSSecretKey={BASE64}"),
+            format!("/b/k?X-Amz-Credential={BASE64}{BASE64}%2F20260101"),
+            format!("/b/k?AWSAccessKeyId=AK-X-Amz-Signature-{HEX}"),
+        ] {
+            let shown = target(&path.parse().expect("a target"));
+            for secret in [&HEX[10..30], &BASE64[..9], &BASE64[12..20]] {
+                assert!(!shown.contains(secret), "{path}: {shown}");
+            }
+        }
+        assert_eq!(access_key("AKIDEXAMPLE/20260101"), "AKIDEXAMPLE");
+        for key in [format!("AK-Signature-{HEX}"), format!("AK.{BASE64}"), BASE64.repeat(2)] {
+            let shown = access_key(&key);
+            assert!(!shown.contains(&HEX[..9]) && !shown.contains(&BASE64[..9]), "{shown}");
+        }
+        for path in [
+            "/b/k?response-content-disposition=attachment%3B%20filename%3D%22a%22&uploadId=abc&prefix=a/b/c=",
+            "/b/k?continuation-token=Y2FmZQ&X-Amz-Credential=AKIDEXAMPLE%2F20260101%2Fus-east-1%2Fs3%2Faws4_request",
+        ] {
+            assert_eq!(target(&path.parse().expect("a target")), path);
         }
     }
 

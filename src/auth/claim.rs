@@ -123,7 +123,8 @@ impl<'r> Claimed<'r> {
     /// Tells presigned URLs apart, and is useless for signing: the first 16 hexadecimal digits of the SHA-256 of the
     /// signature.
     pub fn url_id(&self) -> Option<String> {
-        let digest = Sha256::digest(self.signature?.as_bytes());
+        let signature = self.signature.filter(|signature| !signature.is_empty())?;
+        let digest = Sha256::digest(signature.as_bytes());
         Some(hex_encode(digest.get(..8).unwrap_or_default()))
     }
 }
