@@ -147,12 +147,13 @@ fn limited() -> &'static Server {
     static SERVER: OnceLock<Server> = OnceLock::new();
     SERVER.get_or_init(|| {
         let text = r#"
-            buckets = ["objects", "versions", "uploads", "free"]
+            buckets = ["objects", "versions", "uploads", "records", "free"]
             [quotas]
             # A record whose key has one letter takes up 133, and 31 more for the content type of an object.
             objects = "10328"
             versions = "10461"
             uploads = "12MiB"
+            records = "2000"
             [[users]]
             id = "main"
             keys = [{ access_key = "AKIDEXAMPLE", secret_key = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" }]
@@ -241,6 +242,35 @@ fn a_quota_counts_versions() {
     let gone = send("DELETE", &format!("/versions/a?versionId={small}"));
     table.status("a version is removed", &gone, 204);
     table.status("4,000 in another place", &store("/versions/b", 4000), 200);
+}
+
+/// Tags, and markers that hide nothing, are records like any other; 18 MB of them went into a bucket of 400 KB.
+#[test]
+fn a_quota_counts_what_has_no_body() {
+    let mut table = Table::default();
+    let elements = [("BucketName", "records"), ("QuotaBytes", "2000")];
+    let full = exceeded(&elements);
+    let document =
+        |target: &str, text: &str| Request::to(limited().address, "PUT", target).document(text).sign().send();
+    table.status("an object", &store("/records/a", 1400), 200);
+    let tags = |length| {
+        format!(
+            "<Tagging><TagSet><Tag><Key>k</Key><Value>{}</Value></Tag></TagSet></Tagging>",
+            "v".repeat(length)
+        )
+    };
+    let stored = document("/records/a?tagging=", &tags(100));
+    table.status("a few tags", &stored, 200);
+    table.status("a record more", &store("/records/b", 100), 200);
+    table.refused("too many tags", &document("/records/a?tagging=", &tags(256)), &full);
+    table.status("fewer tags", &document("/records/a?tagging=", &tags(50)), 200);
+    let enabled = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>";
+    table.status("versioning", &document("/records?versioning=", enabled), 200);
+    table.status("a marker before an object", &send("DELETE", "/records/a"), 204);
+    let second = send("DELETE", "/records/a");
+    let elements = [("BucketName", "records"), ("QuotaBytes", "2000")];
+    table.refused("a marker before a marker", &second, &exceeded(&elements));
+    table.refused("a marker before nothing", &send("DELETE", "/records/c"), &exceeded(&elements));
 }
 
 #[test]

@@ -165,17 +165,18 @@ impl Store {
     /// being named, a bucket with versions keeps what it has, behind a delete marker.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NothingToMatch`] if a tag was asked for, and the
-    /// index's.
+    /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NothingToMatch`] if a tag was asked for,
+    /// [`Error::QuotaExceeded`] for a marker before nothing, and the index's.
     pub async fn delete_object(
         &self,
         name: BucketName,
         deletion: Deletion,
         now: Timestamp,
     ) -> Result<Deleted, Error> {
+        let quota = self.quota(&name);
         let change = move |transaction: &mut Transaction<'_>| {
             let bucket = transaction.bucket(&name)?;
-            transaction.delete(&bucket, &deletion, now)
+            transaction.delete(&bucket, quota, &deletion, now)
         };
         self.committer().commit(None, change).await
     }
@@ -190,11 +191,12 @@ impl Store {
         deletions: Vec<Deletion>,
         now: Timestamp,
     ) -> Result<Vec<Result<Deleted, Error>>, Error> {
+        let quota = self.quota(&name);
         let change = move |transaction: &mut Transaction<'_>| {
             let bucket = transaction.bucket(&name)?;
             let mut results = Vec::with_capacity(deletions.len());
             for deletion in &deletions {
-                results.push(match transaction.delete(&bucket, deletion, now) {
+                results.push(match transaction.delete(&bucket, quota, deletion, now) {
                     Err(error) if error.is_failure() => return Err(error),
                     result => result,
                 });
@@ -207,13 +209,18 @@ impl Store {
     /// Gives an object other tags, and says which version that was.
     ///
     /// # Errors
-    /// As [`Store::object`].
+    /// As [`Store::object`], and [`Error::QuotaExceeded`].
     pub async fn tag_object(&self, name: ObjectName, tags: Tags) -> Result<Option<VersionId>, Error> {
+        let quota = self.quota(&name.bucket);
         let change = move |transaction: &mut Transaction<'_>| {
             let bucket = transaction.bucket(&name.bucket)?;
             let table_key = object_key(bucket.id, &name.key);
             let tag = |record: &mut ObjectRecord| record.tags = tags.entries().to_vec();
-            let version = transaction.rewrite_version(&table_key, name.version, tag)?;
+            let check = |transaction: &Transaction<'_>, before: u64, after: u64| match after > before {
+                true => transaction.check_quota(bucket.id, quota, || Ok(before), after),
+                false => Ok(()),
+            };
+            let version = transaction.rewrite_version(&table_key, name.version, tag, check)?;
             Ok(has_versions(&bucket).then_some(version))
         };
         self.committer().commit(None, change).await
@@ -314,15 +321,23 @@ impl Transaction<'_> {
     fn delete(
         &mut self,
         bucket: &BucketRecord,
+        quota: Option<u64>,
         deletion: &Deletion,
         now: Timestamp,
     ) -> Result<Deleted, Error> {
         let table_key = object_key(bucket.id, &deletion.key);
         self.check_condition(&table_key, &deletion.condition)?;
-        match deletion.version {
-            Some(version) => self.delete_version(&table_key, version),
-            None => self.delete_current(bucket, &table_key, now),
+        if let Some(version) = deletion.version {
+            return self.delete_version(&table_key, version);
         }
+        // A marker before an object has to fit into a full bucket; those before nothing are as many as anybody likes.
+        if quota.is_some()
+            && has_versions(bucket)
+            && self.index.current_head(&self.raw, &table_key)?.is_none()
+        {
+            self.check_quota(bucket.id, quota, || Ok(0), UsageRecord::of_marker(&table_key).total())?;
+        }
+        self.delete_current(bucket, &table_key, now)
     }
 
     /// Checks that a quota has room for `bytes` in the place of `replaced` ones.

@@ -279,12 +279,13 @@ impl Transaction<'_> {
         Ok(position)
     }
 
-    /// Writes a version anew where it is, as when its tags change.
+    /// Writes a version anew where it is, as when its tags change, if what it took up and will take up passes a check.
     pub(super) fn rewrite_version(
         &mut self,
         key: &[u8],
         version: Option<VersionId>,
         change: impl FnOnce(&mut ObjectRecord),
+        check: impl FnOnce(&Self, u64, u64) -> Result<(), Error>,
     ) -> Result<VersionId, Error> {
         let value = self.index.find(&self.raw, key, version)?;
         let (mut record, inline) = ObjectRecord::decode(value)?;
@@ -292,6 +293,7 @@ impl Transaction<'_> {
         change(&mut record);
         let (found, value, after) =
             (record.head.version(), record.encode(inline)?, UsageRecord::of(key, &record));
+        check(self, before.total(), after.total())?;
         self.discount(key, before);
         self.count(key, after);
         let current = self.index.current_head(&self.raw, key)?;
