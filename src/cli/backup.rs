@@ -27,5 +27,15 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         backup.copied,
         backup.copied_bytes,
         backup.removed
-    ))
+    ))?;
+    for name in &backup.damaged {
+        say(&format!("damaged: {name}"))?;
+    }
+    match backup.damaged.len() {
+        0 => Ok(()),
+        damaged => Err(format!(
+            "damaged: {damaged}; the backup has everything else, and these as the store has them"
+        )
+        .into()),
+    }
 }

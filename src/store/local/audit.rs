@@ -1,4 +1,4 @@
-//! The examination of a whole store, for whoever asks; it reads every record, and no body.
+//! The examination of a whole store, for whoever asks; it reads every record, and no file.
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
@@ -11,7 +11,8 @@ use super::index::{Index, parse_upload_key};
 use super::layout::{BlobId, Layout};
 use super::medium::Medium;
 use super::record::{
-    BlobRecord, BucketRecord, Head, ObjectRecord, PartRecord, UploadRecord, UsageRecord, decode, encode,
+    BlobRecord, BucketRecord, Head, ObjectRecord, PartRecord, StoredBody, UploadRecord, UsageRecord, decode,
+    encode,
 };
 use super::segment::Segment;
 use super::versions::{Version, parse_version_key};
@@ -31,6 +32,8 @@ pub enum Problem {
     Size { blob: String, recorded: u64, found: u64, objects: Vec<String> },
     /// The bytes of a blob were found not to be what was stored: objects are damaged, and not served.
     Damaged { blob: String, objects: Vec<String> },
+    /// A body in the index is not what was stored, and is not served.
+    Body { object: String },
     /// References are counted wrongly.
     Count { blob: String, counted: u32, found: u32 },
     /// What a bucket holds is counted wrongly.
@@ -52,6 +55,9 @@ impl fmt::Display for Problem {
             Self::Damaged { blob, objects } => {
                 let damaged = objects.join(", ");
                 write!(f, "{} does not hold what was stored; damaged: {damaged}", place(blob))
+            }
+            Self::Body { object } => {
+                write!(f, "the index does not hold what was stored; damaged: {object}")
             }
             Self::Size { blob, recorded, found, objects } => {
                 let damaged = objects.join(", ");
@@ -98,7 +104,7 @@ pub struct Report {
     pub mended: usize,
 }
 
-/// Examines structure, references, sizes and files; reads no bodies. The store must not be in use.
+/// Examines structure, references, sizes and files; reads no bodies but those in the index. The store must not be in use.
 ///
 /// # Errors
 /// That the index or the folders cannot be read at all.
@@ -154,7 +160,14 @@ impl Audit<'_> {
             self.problem(Problem::Stray { table, key: key.escape_ascii().to_string() });
         }
         match ObjectRecord::decode(value) {
-            Ok((record, _)) => {
+            Ok((record, body)) => {
+                if record.body == StoredBody::Inline && !record.is_of(body) {
+                    let (bucket, key) = object.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
+                    let bucket = buckets.get(bucket).map(String::as_str).unwrap_or("?");
+                    let version = record.head.version();
+                    let object = format!("s3://{bucket}/{} version {version}", String::from_utf8_lossy(key));
+                    self.problem(Problem::Body { object });
+                }
                 self.refer(record.segments());
                 self.hold(bucket, UsageRecord::of(object, &record));
             }

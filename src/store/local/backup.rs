@@ -5,6 +5,7 @@
 //! interruption harmless: blobs first, then the index in one rename, then the blobs of the former index that the new
 //! one does not have.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,10 +13,12 @@ use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
+use super::audit::{place, referring};
 use super::index::Index;
 use super::layout::{BlobId, Layout, OpenError};
 use super::medium::Disk;
-use super::record::{BlobRecord, decode};
+use super::record::{BlobRecord, StoredChecksum, decode};
+use super::scrub::{digest, is_damage};
 use super::visit::{Step, Visitor};
 use crate::private;
 use crate::store::Error;
@@ -24,13 +27,15 @@ use crate::store::Error;
 const CREDENTIALS: &str = "credentials.toml";
 
 /// What a backup did.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backup {
     pub blobs: u64,
     pub copied: u64,
     pub copied_bytes: u64,
     /// Blobs of an earlier backup that nothing refers to any more.
     pub removed: u64,
+    /// Objects, versions and parts that the backup has as damaged as the store has them, by name, each with its file.
+    pub damaged: Vec<String>,
 }
 
 impl Visitor {
@@ -49,7 +54,10 @@ impl Visitor {
         self.index.copy_into(&fresh)?;
         let index = Index::open(&fresh).map_err(Error::from)?;
         let mut backup = Backup::default();
-        self.copy_blobs(&index, &target, &mut backup, step)?;
+        let damaged = self.copy_blobs(&index, &target, &mut backup, step)?;
+        mark(&index, &damaged)?;
+        let named = referring(&index, &damaged)?.into_iter();
+        backup.damaged = named.map(|(blob, name)| format!("{name}: {}", place(&blob.to_string()))).collect();
         self.copy_credentials(to)?;
         // Closed, so that nothing but the data is left of it.
         drop(index);
@@ -68,48 +76,73 @@ impl Visitor {
         Ok(backup)
     }
 
+    /// Copies what an earlier backup did not bring, and gives the blobs that are damaged in the backup. One that is gone,
+    /// or not whole, keeps nothing else from being copied.
     fn copy_blobs(
         &self,
         index: &Index,
         target: &Layout,
         backup: &mut Backup,
         step: Step<'_>,
-    ) -> Result<(), BackupError> {
-        let transaction = index.read()?;
+    ) -> Result<HashSet<BlobId>, BackupError> {
+        let (transaction, mut damaged) = (index.read()?, HashSet::new());
         let mut shard = None;
         for entry in index.blobs.iter(&transaction)? {
             let (key, value) = entry?;
             let record: BlobRecord = decode(value)?;
             let broken = |_| Error::Index("the id of a blob is broken".to_owned());
             let blob = BlobId(<[u8; 16]>::try_from(key).map_err(broken)?);
-            let place = target.blob(blob);
             backup.blobs += 1;
-            if fs::metadata(&place).is_ok_and(|file| file.len() == record.size) {
-                step(record.size);
-                continue;
+            // An earlier backup may have one from before it was damaged.
+            let is_damaged = index.damaged.get(&transaction, key)?.is_some();
+            let there = fs::symlink_metadata(target.blob(blob))
+                .ok()
+                .map(|file| file.is_file() && file.len() == record.size);
+            match there {
+                Some(true) if !is_damaged => step(record.size),
+                Some(true) if is_whole(target, blob, &record, step)? => {}
+                _ => {
+                    // Ids come in order, so each folder is synced once.
+                    let folder = target.shard(blob);
+                    if shard.as_ref().is_some_and(|last| *last != folder) {
+                        sync_shard(shard.as_deref())?;
+                    }
+                    refuse_link(&folder)?;
+                    shard = Some(folder);
+                    match self.copy_blob(blob, &record, &target.blob(blob), step)? {
+                        true => {
+                            backup.copied += 1;
+                            backup.copied_bytes += record.size;
+                        }
+                        false => tracing::debug!(%blob, "a blob is not whole, and was not copied"),
+                    }
+                    let copied = fs::metadata(target.blob(blob)).is_ok_and(|file| file.len() == record.size);
+                    if is_damaged || !copied {
+                        damaged.insert(blob);
+                    }
+                }
             }
-            // Ids come in order, so each folder is synced once.
-            let folder = target.shard(blob);
-            if shard.as_ref().is_some_and(|last| *last != folder) {
-                sync_shard(shard.as_deref())?;
-            }
-            shard = Some(folder);
-            self.copy_blob(blob, &record, &place, step)?;
-            backup.copied += 1;
-            backup.copied_bytes += record.size;
         }
-        Ok(sync_shard(shard.as_deref())?)
+        sync_shard(shard.as_deref())?;
+        Ok(damaged)
     }
 
-    /// Copies a blob under another name first, so that one that has its name is whole.
-    fn copy_blob(&self, blob: BlobId, record: &BlobRecord, place: &Path, step: Step<'_>) -> io::Result<()> {
-        let mut from = self.layout.open_blob(&Disk, blob)?;
+    /// Copies a blob under another name first, so that one that has its name is whole; `false` if it is not.
+    fn copy_blob(&self, blob: BlobId, record: &BlobRecord, place: &Path, step: Step<'_>) -> io::Result<bool> {
+        let mut from = match self.layout.open_blob(&Disk, blob) {
+            Err(error) if is_damage(&error) => return Ok(false),
+            opened => opened?,
+        };
         let unfinished = place.with_extension("new");
         let mut to = private::create(&unfinished)?;
         let mut copied = 0;
         // By pieces, so that whoever watches sees it move; the kernel shares the blocks where it can.
         loop {
-            let bytes = io::copy(&mut io::Read::take(&mut from, 64 * 1024 * 1024), &mut to)?;
+            let bytes = match io::copy(&mut io::Read::take(&mut from, 64 * 1024 * 1024), &mut to) {
+                // Of a blob that the disk does not give, nothing is copied.
+                Err(error) if is_damage(&error) && self.is_unreadable(blob) => 0,
+                copied => copied?,
+            };
             if bytes == 0 {
                 break;
             }
@@ -117,14 +150,20 @@ impl Visitor {
             step(bytes);
         }
         if copied != record.size {
-            return Err(io::Error::other(format!(
-                "blob {blob} has {copied} bytes instead of {}",
-                record.size
-            )));
+            fs::remove_file(unfinished)?;
+            return Ok(false);
         }
         to.set_permissions(fs::Permissions::from_mode(0o400))?;
         to.sync_all()?;
-        fs::rename(unfinished, place)
+        fs::rename(unfinished, place)?;
+        Ok(true)
+    }
+
+    /// Whether it is this blob that cannot be read, and not the copy that cannot be written.
+    fn is_unreadable(&self, blob: BlobId) -> bool {
+        let read =
+            self.layout.open_blob(&Disk, blob).and_then(|mut file| io::copy(&mut file, &mut io::sink()));
+        read.is_err_and(|error| is_damage(&error))
     }
 
     fn copy_credentials(&self, to: &Path) -> io::Result<()> {
@@ -134,6 +173,31 @@ impl Visitor {
             Err(error) => return Err(error),
         };
         private::replace(&to.join(CREDENTIALS), &text)
+    }
+}
+
+/// Whether an earlier backup's blob holds what was stored.
+fn is_whole(target: &Layout, blob: BlobId, record: &BlobRecord, step: Step<'_>) -> io::Result<bool> {
+    let expected = record.checksum.as_ref().and_then(StoredChecksum::value);
+    let (size, computed) = digest(File::open(target.blob(blob))?, expected, step)?;
+    Ok(size == record.size && expected.is_some() && computed == expected)
+}
+
+/// Writes down which blobs of the backup are damaged: those that an earlier backup has whole are not.
+fn mark(index: &Index, damaged: &HashSet<BlobId>) -> Result<(), BackupError> {
+    let mut transaction = index.write()?;
+    index.damaged.clear(&mut transaction.raw)?;
+    for blob in damaged {
+        index.damaged.put(&mut transaction.raw, &blob.0, &[])?;
+    }
+    Ok(transaction.raw.commit()?)
+}
+
+/// Nothing is written to where a link leads.
+fn refuse_link(folder: &Path) -> Result<(), BackupError> {
+    match fs::symlink_metadata(folder)?.is_symlink() {
+        true => Err(io::Error::other(format!("{} is a link", folder.display())).into()),
+        false => Ok(()),
     }
 }
 

@@ -86,6 +86,8 @@ pub enum OpenError {
     UnfinishedBackup(PathBuf),
     /// It is a store of its own, which a backup must not replace.
     NotABackup(PathBuf),
+    /// There are blobs, and no index that says what they are.
+    NoIndex(PathBuf),
     /// The index cannot be opened.
     Index(PathBuf, String),
 }
@@ -118,6 +120,11 @@ impl fmt::Display for OpenError {
             Self::NotABackup(path) => write!(
                 f,
                 "{} is a store and no backup, or has been served since it was one: choose another directory",
+                path.display()
+            ),
+            Self::NoIndex(path) => write!(
+                f,
+                "there is no index in {}, but there are blobs: put it back from a backup",
                 path.display()
             ),
             Self::Index(path, error) => write!(f, "cannot open the index in {}: {error}", path.display()),
@@ -162,8 +169,26 @@ impl Layout {
 
     /// Opens the directory, makes it a store if it is new, and takes its lock, which the returned file holds.
     pub(super) fn open(root: &Path) -> Result<(Self, File), OpenError> {
-        Self { root: root.to_owned() }.refuse_unfinished()?;
+        let layout = Self { root: root.to_owned() };
+        layout.refuse_unfinished()?;
+        if layout.format().exists() {
+            layout.refuse_half()?;
+        }
         Self::open_any(root)
+    }
+
+    /// A store of which half is gone would be served as an empty one, or with nothing but errors.
+    fn refuse_half(&self) -> Result<(), OpenError> {
+        let shards = fs::read_dir(self.blobs()).map_err(|error| OpenError::Directory(self.blobs(), error))?;
+        let holds_blobs = |shard: io::Result<fs::DirEntry>| {
+            let files = shard.and_then(|shard| fs::read_dir(shard.path()));
+            files.is_ok_and(|mut files| files.next().is_some())
+        };
+        // A start that was interrupted may have made the format and no index yet; but then there are no blobs.
+        match self.index().join("data.mdb").exists() || !shards.into_iter().any(holds_blobs) {
+            true => Ok(()),
+            false => Err(OpenError::NoIndex(self.index())),
+        }
     }
 
     /// The same for a backup, which may be unfinished, and may replace nothing but an earlier one.

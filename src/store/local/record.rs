@@ -229,6 +229,15 @@ impl ObjectRecord {
         take(value)
     }
 
+    /// Whether a body from the index is the one that was stored.
+    pub(super) fn is_of(&self, body: &[u8]) -> bool {
+        let holds = match self.head.object_checksum().map(|checksum| checksum.value) {
+            Some(stored) => Checksum::of(stored.algorithm(), body) == stored,
+            None => fast_md5::digest(body) == *self.head.etag().md5(),
+        };
+        holds && body.len() as u64 == self.head.size
+    }
+
     /// Only the head of the record.
     pub(super) fn decode_head(value: &[u8]) -> Result<Head, Error> {
         take(value).map(|(head, _)| head)

@@ -189,12 +189,7 @@ impl Visitor {
             scrub.bodies += 1;
             scrub.bytes += body.len() as u64;
             step(body.len() as u64);
-            let checksum = record.head.object_checksum().map(|checksum| checksum.value);
-            let whole = match checksum {
-                Some(stored) => Checksum::of(stored.algorithm(), body) == stored,
-                None => fast_md5::digest(body) == *record.head.etag().md5(),
-            };
-            if !whole || body.len() as u64 != record.head.size {
+            if !record.is_of(body) {
                 let transaction = self.index.read()?;
                 let names = Names::of(&self.index, &transaction)?;
                 damaged.push(format!("{}: in the index", names.version(key, &record.head)));
@@ -205,7 +200,7 @@ impl Visitor {
 }
 
 /// Whether an error is the file's, or the disk's that it is on.
-fn is_damage(error: &std::io::Error) -> bool {
+pub(super) fn is_damage(error: &std::io::Error) -> bool {
     let io = rustix::io::Errno::IO.raw_os_error();
     error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(io)
 }
@@ -213,7 +208,7 @@ fn is_damage(error: &std::io::Error) -> bool {
 /// Size of a file, and its checksum of the kind that is expected.
 ///
 /// The file is read from the disk: what is in memory says nothing about what is there.
-fn digest(
+pub(super) fn digest(
     mut file: File,
     expected: Option<Checksum>,
     step: Step<'_>,

@@ -29,6 +29,19 @@ fn backup(place: &mut Place, target: &Target) -> Result<Backup, BackupError> {
     done
 }
 
+/// Scrubs a store that is closed: bodies, bytes, and what is damaged.
+fn scrub(place: &Place) -> (u64, u64, Vec<String>) {
+    let visitor = Visitor::open(&place.folder).expect("opens");
+    let (mut scrub, mut names) = (Scrub::default(), Vec::new());
+    loop {
+        let page = visitor.scrub(&mut scrub, &mut |_| {}).expect("scrubbed");
+        names.extend(page.damaged);
+        if page.is_done {
+            return (scrub.bodies, scrub.bytes, names);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_backup_is_a_store_and_is_brought_up_to_date() {
     let mut place = Place::new();
@@ -58,6 +71,68 @@ async fn a_backup_is_a_store_and_is_brought_up_to_date() {
     drop(copy);
     // Served, it is a store of its own.
     assert!(matches!(backup(&mut place, &target), Err(BackupError::Open(OpenError::NotABackup(_)))));
+}
+
+/// One blob that was lost kept everything else from being copied, and what a scrub had found was copied without a word.
+#[tokio::test]
+async fn a_backup_takes_what_is_whole_and_names_the_rest() {
+    let mut place = Place::new();
+    let target = Target::of(&place);
+    create(place.store()).await;
+    for name in ["one", "two", "three"] {
+        put(place.store(), name, &body(1, 50_000)).await;
+    }
+    assert_eq!(backup(&mut place, &target).expect("made").damaged, [""; 0]);
+    let kept = place.files();
+    put(place.store(), "late", &body(1, 50_000)).await;
+    place.close();
+    for path in place.files() {
+        fs::remove_file(&path).expect("removed");
+        fs::write(&path, body(9, 50_000)).expect("changed");
+    }
+    assert_eq!(scrub(&place).2.len(), 4);
+    let late = place.files().difference(&kept).next().expect("a blob").clone();
+    fs::remove_file(kept.first().expect("a blob")).expect("removed");
+    let again = backup(&mut place, &target).expect("made");
+    assert!(matches!(&again.damaged[..], [one] if one.starts_with("s3://bucket/late: blobs/")), "{again:?}");
+    let copy = target.store();
+    for name in ["one", "two", "three"] {
+        assert_eq!(read(&copy, name), Some(body(1, 50_000)), "{name}");
+    }
+    assert!(matches!(copy.object(&object_name("late")), Err(Error::Damaged)));
+    drop(copy);
+    let report = Store::check(&Settings::of(target.0.clone()), false).expect("opens");
+    assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
+    // A first backup of it has what is left.
+    let _ = fs::remove_dir_all(&target.0);
+    fs::OpenOptions::new().write(true).open(&late).and_then(|file| file.set_len(10)).expect("cut");
+    let first = backup(&mut place, &target).expect("made");
+    assert_eq!((first.damaged.len(), first.copied), (4, 2), "{first:?}");
+}
+
+/// What is not served is named, wherever it is; and a store is whole, or nobody serves it.
+#[tokio::test]
+async fn damage_in_the_index_is_found() {
+    let mut place = Place::new();
+    create(place.store()).await;
+    put(place.store(), "small", &Bytes::from_static(b"a body that stands in the index")).await;
+    put(place.store(), "large", &body(1, 50_000)).await;
+    place.close();
+    let index = place.folder.join("index/data.mdb");
+    let mut bytes = fs::read(&index).expect("read");
+    let wanted = b"a body that stands";
+    for at in 0..bytes.len() - wanted.len() {
+        if bytes[at..].starts_with(wanted) {
+            bytes[at] = b'A';
+        }
+    }
+    fs::write(&index, bytes).expect("written");
+    let report = Store::check(&Settings::of(place.folder.clone()), true).expect("opens");
+    let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
+    assert!(matches!(&problems[..], [one] if one.contains("s3://bucket/small version null")), "{problems:?}");
+    fs::remove_file(&index).expect("removed");
+    let refused = Store::open(Settings::of(place.folder.clone())).expect_err("there is no index");
+    assert!(refused.to_string().contains("put it back from a backup"), "{refused}");
 }
 
 #[tokio::test]
@@ -103,17 +178,6 @@ async fn a_scrub_finds_what_is_damaged_and_it_is_not_served() {
         fs::write(&damaged, bytes).expect("written");
     };
     replace(&bytes);
-    let scrub = |place: &Place| {
-        let visitor = Visitor::open(&place.folder).expect("opens");
-        let (mut scrub, mut names) = (Scrub::default(), Vec::new());
-        loop {
-            let page = visitor.scrub(&mut scrub, &mut |_| {}).expect("scrubbed");
-            names.extend(page.damaged);
-            if page.is_done {
-                return (scrub.bodies, scrub.bytes, names);
-            }
-        }
-    };
     let file = damaged.strip_prefix(&place.folder).expect("below the store").display().to_string();
     assert_eq!(scrub(&place), (3, 110_010, vec![format!("s3://bucket/two: {file}")]));
     // An examination knows of it.
