@@ -219,8 +219,8 @@ async fn copied_digests(call: &Call<'_>, source: &ObjectName) -> Result<Option<R
     let failed = |error| of_source(error, source, call);
     let object = call.store().object(source).map_err(failed)?;
     check_source_size(object.size)?;
-    let own = object.checksum.filter(|checksum| checksum.kind == ChecksumType::FullObject);
-    let own = own.map(|checksum| checksum.value.algorithm());
+    let stored = object.checksum.filter(|checksum| checksum.kind == ChecksumType::FullObject);
+    let own = stored.map(|stored| stored.value.algorithm());
     let in_parts = object.etag.parts().is_some();
     let algorithm = named.or(object.checksum.map(|checksum| checksum.value.algorithm()));
     let algorithm = algorithm.unwrap_or(Algorithm::Crc64Nvme);
@@ -230,11 +230,13 @@ async fn copied_digests(call: &Call<'_>, source: &ObjectName) -> Result<Option<R
     if object.archived || refused || (!in_parts && named.is_none_or(|named| own == Some(named))) {
         return Ok(None);
     }
-    type Hashers = (Hasher, Option<Hasher>);
-    let mut hashers: Hashers = (Hasher::new(algorithm), in_parts.then(|| Hasher::new(Algorithm::Md5)));
-    let take = |(hasher, md5): &mut Hashers, bytes: &[u8]| {
+    // What is read is compared with what was stored, or a damaged body would get a checksum that holds.
+    type Hashers = (Hasher, Option<Hasher>, Option<Hasher>);
+    let mut hashers: Hashers =
+        (Hasher::new(algorithm), in_parts.then(|| Hasher::new(Algorithm::Md5)), own.map(Hasher::new));
+    let take = |(hasher, md5, again): &mut Hashers, bytes: &[u8]| {
         hasher.update(bytes);
-        md5.iter_mut().for_each(|md5| md5.update(bytes));
+        md5.iter_mut().chain(again).for_each(|hasher| hasher.update(bytes));
     };
     match object.content {
         Content::Inline(bytes) => take(&mut hashers, &bytes),
@@ -243,7 +245,10 @@ async fn copied_digests(call: &Call<'_>, source: &ObjectName) -> Result<Option<R
             hashers = read_whole(call, reader, hashers, take, failed).await?;
         }
     }
-    let (hasher, md5) = hashers;
+    let (hasher, md5, again) = hashers;
+    if again.map(Hasher::finish) != stored.map(|stored| stored.value) {
+        return Err(failed(store::Error::Damaged));
+    }
     let md5 = md5.and_then(|md5| md5.finish().bytes().try_into().ok());
     let etag = md5.map_or(object.etag, ETag::single);
     Ok(Some(ReadDigests { etag, checksum: hasher.finish(), source: (object.etag, object.modified) }))

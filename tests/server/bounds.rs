@@ -1,13 +1,13 @@
 //! What holders of one URL could take of the server. The evidence is what an attacker did.
 
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::check::Table;
 use crate::harness::{ACCESS_KEY, SECRET_KEY, Server, start, start_with_files};
-use crate::http2::{begin, get, wait_for, window_update};
+use crate::http2::{begin, connect, get, wait_for, window_update};
 use crate::sign::Sign as _;
 use crate::wire::{Connection, Request};
 
@@ -68,6 +68,33 @@ fn a_file_that_is_cut_short_ends_its_request_only() {
     Request::to(server.address, "GET", "/_presigned/health").send().expect(200);
     assert!(log(&server).contains("reading a body failed"), "{}", log(&server));
     // A copy reads it from the beginning.
+    let copy = Request::to(server.address, "PUT", "/bucket/copy")
+        .headers(&[("x-amz-copy-source", "/bucket/large"), ("x-amz-checksum-algorithm", "SHA256")]);
+    copy.body("").sign().send().expect(500);
+}
+
+/// A file that somebody writes to, its length kept, ends the download, and a copy gives it no checksum that holds.
+#[test]
+fn a_file_that_is_changed_ends_its_request() {
+    let server = start("changing", &ARGUMENTS);
+    put(&server, "/bucket/large", 40 * MIB);
+    let mut stream = connect(server.address);
+    stream.set_read_timeout(Some(Duration::from_secs(10))).expect("set");
+    stream.write_all(&Request::to(server.address, "GET", "/bucket/large").presign().head()).expect("sent");
+    let mut buffer = vec![0; MIB];
+    let mut received = stream.read(&mut buffer).expect("some of the body");
+    for blob in blobs(&server) {
+        let mut permissions = std::fs::metadata(&blob).expect("a file").permissions();
+        std::os::unix::fs::PermissionsExt::set_mode(&mut permissions, 0o600);
+        std::fs::set_permissions(&blob, permissions).expect("changed");
+        let file = OpenOptions::new().write(true).open(&blob).expect("a file");
+        std::os::unix::fs::FileExt::write_all_at(&file, b"changed", 39 * MIB as u64).expect("written");
+    }
+    while let Ok(more @ 1..) = stream.read(&mut buffer) {
+        received += more;
+    }
+    assert!(received < 40 * MIB, "{received}");
+    assert!(log(&server).contains("was changed"), "{}", log(&server));
     let copy = Request::to(server.address, "PUT", "/bucket/copy")
         .headers(&[("x-amz-copy-source", "/bucket/large"), ("x-amz-checksum-algorithm", "SHA256")]);
     copy.body("").sign().send().expect(500);

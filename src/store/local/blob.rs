@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt as _;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use memmap2::{Advice, Mmap, MmapOptions};
@@ -229,8 +230,8 @@ pub struct BlobReader {
     /// Keeps the files in place until the last one is open.
     _pinned: Pinned,
     segments: std::vec::IntoIter<Segment>,
-    /// The segment being read: its file, and what is left of it.
-    current: Option<(Arc<File>, Segment)>,
+    /// The segment being read: its file, when that was written, and what is left of it.
+    current: Option<(Arc<File>, SystemTime, Segment)>,
     mapped: bool,
 }
 
@@ -292,13 +293,19 @@ impl BlobReader {
         Ok(true)
     }
 
-    /// The run of a file that comes next, of this many bytes at most.
+    /// The run of a file that comes next, of this many bytes at most. A file that somebody has written to meanwhile is
+    /// not what its first run was of.
     fn next_run(&mut self, bytes_max: u64) -> io::Result<Option<(Arc<File>, Segment)>> {
-        let (file, segment) = match self.current.take() {
-            Some(current) => current,
+        let (file, written, segment) = match self.current.take() {
+            Some((file, written, segment)) => {
+                if file.metadata()?.modified()? != written {
+                    return Err(io::Error::other(format!("blob {} was changed", segment.blob())));
+                }
+                (file, Some(written), segment)
+            }
             None => match self.segments.next() {
                 Some(segment) => {
-                    (Arc::new(self.layout.open_segment(self.medium.as_ref(), &segment)?), segment)
+                    (Arc::new(self.layout.open_segment(self.medium.as_ref(), &segment)?), None, segment)
                 }
                 None => return Ok(None),
             },
@@ -306,7 +313,8 @@ impl BlobReader {
         let length = segment.length.min(bytes_max);
         if segment.length > length {
             let rest = Segment::new(segment.blob(), segment.offset + length, segment.length - length);
-            self.current = Some((Arc::clone(&file), rest));
+            let written = written.map_or_else(|| file.metadata()?.modified(), Ok)?;
+            self.current = Some((Arc::clone(&file), written, rest));
         }
         Ok(Some((file, Segment::new(segment.blob(), segment.offset, length))))
     }
