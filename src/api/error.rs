@@ -5,6 +5,7 @@ use http::{HeaderName, HeaderValue, Method};
 
 use super::exchange::{Body, Reply};
 use super::id::{RequestId, host_id};
+use super::redact;
 use super::unsent::Unsent;
 use crate::clock::Timestamp;
 use crate::s3::error::{Error, ErrorCode};
@@ -45,7 +46,7 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
             ErrorCode::InvalidObjectState.error().with("StorageClass", class).at("storage class")
         }
         E::Damaged => {
-            tracing::error!(bucket, key, "a body is damaged and was not sent");
+            tracing::error!(bucket, key = redact::text(key), "a body is damaged and was not sent");
             ErrorCode::InternalError.error().at("damaged")
         }
         E::NoSuchUpload => {
@@ -83,11 +84,11 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
         E::Checksum { bad_digest: false, message } => ErrorCode::InvalidRequest.says(message).at("checksum"),
         E::NoSpace => ErrorCode::InsufficientStorage.error().at("space"),
         E::Io(error) => {
-            tracing::error!(%error, "input or output failed");
+            tracing::error!(bucket, key = redact::text(key), %error, "input or output failed");
             ErrorCode::InternalError.error().at("storage")
         }
         E::Index(error) => {
-            tracing::error!(error, "the index failed");
+            tracing::error!(bucket, key = redact::text(key), error, "the index failed");
             ErrorCode::InternalError.error().at("index")
         }
     }

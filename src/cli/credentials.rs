@@ -21,8 +21,14 @@ pub(super) struct KeyFlags {
 impl KeyFlags {
     /// The pair, if it was given.
     pub(super) fn pair(&self) -> Option<KeyPair> {
-        let (access_key, secret_key) = (self.access_key.clone()?, self.secret_key.clone()?);
-        Some(KeyPair { access_key, secret_key })
+        let (access_key, secret_key) = self.given();
+        Some(KeyPair { access_key: access_key?, secret_key: secret_key? })
+    }
+
+    /// What an environment has and leaves empty is not given.
+    fn given(&self) -> (Option<String>, Option<String>) {
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+        (given(&self.access_key), given(&self.secret_key))
     }
 
     /// The pair, where half of one is a mistake.
@@ -30,7 +36,7 @@ impl KeyFlags {
     /// # Errors
     /// That only half was given.
     pub(super) fn whole_pair(&self) -> Result<Option<KeyPair>, Failure> {
-        match (&self.access_key, &self.secret_key) {
+        match self.given() {
             (Some(_), None) | (None, Some(_)) => {
                 Err("--access-key and --secret-key are given together or not at all".into())
             }
@@ -56,7 +62,10 @@ pub(super) fn kept(directory: &Path) -> Result<Option<Vec<User>>, Failure> {
         Ok(_) => Ok(Some(Config::read(&path(directory))?.users)),
         // What the directory is instead is for the store to say.
         Err(io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
-        Err(kind) => Err(io::Error::from(kind).into()),
+        Err(kind) => {
+            let file = path(directory);
+            Err(format!("cannot read {}: {}", file.display(), io::Error::from(kind)).into())
+        }
     }
 }
 

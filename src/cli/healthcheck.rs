@@ -1,6 +1,6 @@
 //! `presigned healthcheck`: for containers that have no curl.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,10 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         false => ask(stream, &head),
         true => ask(encrypted(stream, name)?, &head),
     };
-    let answer = answer.map_err(|error| fail(&error))?;
+    let answer = answer.map_err(|error| match error.kind() {
+        ErrorKind::WouldBlock => fail(&format!("it took longer than {} s", TIMEOUT.as_secs())),
+        _ => fail(&error),
+    })?;
     match answer.split(' ').nth(1) {
         Some("200") => Ok(()),
         _ => Err(format!("{url} answers {:?}", answer.lines().next().unwrap_or_default()).into()),

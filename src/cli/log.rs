@@ -22,6 +22,8 @@ use crate::config::LogFormat;
 const GATHER_TIME: Duration = Duration::from_millis(2);
 /// Most bytes that wait for a reader that is slow; lines beyond are counted instead.
 const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Which lines are wanted.
+pub(super) const LEVEL_VARIABLE: &str = "PRESIGNED_LOG";
 /// Libraries that log by themselves.
 const LIBRARIES: [&str; 3] = ["h2", "hyper", "rustls"];
 /// How long the last lines may take when the process ends.
@@ -32,7 +34,7 @@ const END_TIME_MAX: Duration = Duration::from_secs(1);
 /// # Errors
 /// A level that is none.
 pub(super) fn start(format: LogFormat) -> Result<Guard, Failure> {
-    let wanted = std::env::var("PRESIGNED_LOG").unwrap_or_else(|_| "info".to_owned());
+    let wanted = std::env::var(LEVEL_VARIABLE).unwrap_or_else(|_| "info".to_owned());
     // A bare word is a level; taken for the name of a module, a slip would silence everything.
     let known = wanted.contains('=') || wanted.parse::<tracing::level_filters::LevelFilter>().is_ok();
     // What these say of each frame is for who asks for it by name.

@@ -8,6 +8,7 @@ mod healthcheck;
 mod import;
 mod log;
 mod progress;
+mod ready;
 mod scrub;
 mod serve;
 mod sign;

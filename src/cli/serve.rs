@@ -2,24 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum;
+use clap::{CommandFactory as _, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use super::credentials::{self, KeyFlags};
+use super::ready::{self, ReadyFile};
 use super::{Failure, log, say};
 use crate::api;
 use crate::auth::{self, Keyring, SecretKey};
 use crate::clock::Clock;
 use crate::config::{BODY_STALL_MAX, Config, KeyPair, LogFormat, User};
 use crate::policy::Policy;
-use crate::private;
 use crate::s3::name::BucketName;
-use crate::s3::target::Domains;
 use crate::server::{self, Server};
 use crate::store::{self, NewBucket, Store};
 
@@ -86,22 +85,32 @@ impl Arguments {
     ///
     /// Gives also how many users of the file those of the flags take the place of.
     fn config(self) -> Result<(Config, usize), Failure> {
-        let file = self.config.as_deref().map(Config::read).transpose()?.unwrap_or_default();
+        // Before anything else can fail: a start that fails is not ready.
+        let is_given = |path: &&std::path::Path| !path.as_os_str().is_empty();
+        self.ready_file.as_deref().filter(is_given).map_or(Ok(()), ready::clear)?;
+        let file = self.config.as_deref().filter(is_given).map(Config::read).transpose()?.unwrap_or_default();
         let users = self.key.whole_pair()?.map(|key| User {
             id: "main".to_owned(),
             display_name: Some("Main".to_owned()),
             keys: vec![key],
         });
+        // What an environment has and leaves empty is not given.
+        let list = |values: Vec<String>| {
+            let values = values.iter().map(|value| value.trim().to_owned());
+            values.filter(|value| !value.is_empty()).collect::<Vec<_>>()
+        };
+        let path = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
+        let text = |text: Option<String>| text.filter(|text| !text.is_empty());
         let flags = Config {
-            dir: self.dir,
-            listen: self.listen,
-            region: self.region,
-            buckets: self.bucket,
-            domains: self.domain,
-            tls_cert: self.tls_cert,
-            tls_key: self.tls_key,
-            expires_max: self.expires_max,
-            ready_file: self.ready_file,
+            dir: path(self.dir),
+            listen: list(self.listen),
+            region: text(self.region),
+            buckets: list(self.bucket),
+            domains: list(self.domain),
+            tls_cert: path(self.tls_cert),
+            tls_key: path(self.tls_key),
+            expires_max: text(self.expires_max),
+            ready_file: path(self.ready_file),
             log_format: self.log_format,
             inline_bytes_max: None,
             lifecycle_interval: None,
@@ -113,6 +122,7 @@ impl Arguments {
         };
         let replaced = if flags.users.is_empty() { 0 } else { file.users.len() };
         let config = flags.or(file);
+        config.ready_file.as_deref().map_or(Ok(()), ready::clear)?;
         config.check_users()?;
         Ok((config, replaced))
     }
@@ -126,8 +136,11 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     if replaced > 0 {
         tracing::warn!(
             users = replaced,
-            "the users of the configuration are not used: --access-key takes their place"
+            "the users of the configuration file are not used: --access-key, or PRESIGNED_ACCESS_KEY, takes their place"
         );
+    }
+    for name in unknown_variables() {
+        tracing::warn!(name, "an environment variable of this name is no setting");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let outcome = runtime.block_on(serve(&config));
@@ -135,6 +148,18 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
         runtime.shutdown_timeout(HURRY_TIME_MAX);
     }
     outcome
+}
+
+/// Names of environment variables that look like settings, and are none.
+fn unknown_variables() -> Vec<String> {
+    let command = super::Arguments::command();
+    let known: Vec<_> = command.get_subcommands().flat_map(|command| command.get_arguments()).collect();
+    let is_known = |name: &str| {
+        name == log::LEVEL_VARIABLE
+            || known.iter().any(|argument| argument.get_env().is_some_and(|env| env == name))
+    };
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    names.filter(|name| name.starts_with("PRESIGNED_") && !is_known(name)).collect()
 }
 
 /// How long what cannot be cut may go on when the process was told twice to stop.
@@ -154,18 +179,14 @@ impl std::error::Error for Hurried {}
 
 async fn serve(config: &Config) -> Result<(), Failure> {
     let (auth, buckets) = (config.auth()?, config.bucket_names()?);
-    let lifecycle_interval = config.lifecycle_interval()?;
+    let (lifecycle_interval, domains) = (config.lifecycle_interval()?, config.domains()?);
     let settings = server::Settings {
         listen: config.listen()?,
         tls: config.tls()?,
-        connections_per_address_max: config.connections_per_address_max,
+        connections_per_address_max: config.connections_per_address_max()?,
     };
     let (window_bytes_max, store_settings) = (config.window_bytes_max()?, config.store()?);
     let known = known_users(config)?;
-    if let Some(path) = &config.ready_file {
-        // What an earlier start wrote is not true of this one.
-        let _ = std::fs::remove_file(path);
-    }
     // What can fail comes first: a start that fails has made nothing on disk, and no keys.
     let server = Server::bind(&settings).await?;
     let store = Store::open(store_settings)?;
@@ -185,7 +206,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         users,
         auth,
         policy: Policy,
-        domains: Domains::new(config.domains.iter().cloned()),
+        domains,
         clock: Clock::System,
         settings: api::Settings {
             region: config.region_name().to_owned(),
@@ -201,11 +222,9 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     make_buckets(&context, &buckets).await?;
     let (stop, hurry) = stop_signals()?;
     let urls = server.urls();
-    greet(config, &urls, &origin)?;
     // The sockets are bound, so whoever reads the file is answered, even before the first accept.
-    if let Some(path) = &config.ready_file {
-        write_ready_file(path, &urls).map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    }
+    let ready = config.ready_file.as_deref().map(|path| ReadyFile::write(path, &urls)).transpose()?;
+    greet(config, &urls, &origin)?;
     let context = Arc::new(context);
     let lifecycles = tokio::spawn(api::apply_lifecycles(Arc::clone(&context), lifecycle_interval));
     let hurried = tokio::select! {
@@ -213,10 +232,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         () = hurry => true,
     };
     lifecycles.abort();
-    if let Some(path) = &config.ready_file {
-        // Nobody is there any more to be ready.
-        let _ = std::fs::remove_file(path);
-    }
+    drop(ready);
     // Whoever asks twice does not want to wait.
     if hurried { Err(Hurried.into()) } else { Ok(()) }
 }
@@ -294,13 +310,17 @@ fn known_users(config: &Config) -> Result<Option<(Vec<User>, Origin)>, Failure> 
         let used = |kept: &User| config.users.iter().any(|user| user.keys == kept.keys);
         if kept.is_ok_and(|kept| kept.is_some_and(|kept| !kept.iter().all(used))) {
             let file = credentials::path(&config.directory());
-            tracing::warn!(file = %file.display(), "the kept key pair is not used: users were given");
+            tracing::warn!(file = %file.display(), "the key pair of this file is not used: others were given");
         }
         return Ok(Some((config.users.clone(), Origin::Given)));
     }
     let Some(kept) = kept? else {
         return Ok(None);
     };
+    if kept.iter().all(|user| user.keys.is_empty()) {
+        let file = credentials::path(&config.directory());
+        return Err(format!("{} holds no key: remove it, and another pair is made", file.display()).into());
+    }
     Config { users: kept.clone(), ..Config::default() }.check_users()?;
     Ok(Some((kept, Origin::Kept)))
 }
@@ -318,11 +338,6 @@ fn keyring(users: &[User]) -> (Keyring, Vec<Arc<auth::User>>) {
         known.push(known_user);
     }
     (Keyring::new(keys), known)
-}
-
-/// Whoever waits for it may be another user.
-fn write_ready_file(path: &Path, urls: &[String]) -> std::io::Result<()> {
-    private::replace_readable(path, format!("{}\n", urls.join("\n")).as_bytes())
 }
 
 fn greet(config: &Config, urls: &[String], origin: &Origin) -> Result<(), Failure> {

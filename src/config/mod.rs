@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::api::WINDOW_BYTES_MIN;
 use crate::auth::{self, RegionRule};
 use crate::s3::name::BucketName;
+use crate::s3::target::Domains;
 use crate::server::TlsFiles;
 use crate::store;
 
@@ -232,11 +233,39 @@ impl Config {
         let mut quotas = BTreeMap::new();
         for (name, size) in &self.quotas {
             let bucket = BucketName::parse(name)
-                .ok_or_else(|| Error(format!("{name:?} is not a valid bucket name")))?;
-            quotas.insert(bucket, parse_bytes(size)?);
+                .ok_or_else(|| Error(format!("{name:?} in [quotas] is not a valid bucket name")))?;
+            let bytes = parse_bytes(size).map_err(|error| Error(format!("the quota of {name}: {error}")))?;
+            quotas.insert(bucket, bytes);
         }
         let inline_bytes_max = self.inline_bytes_max.unwrap_or(defaults.inline_bytes_max);
         Ok(store::Settings { inline_bytes_max, quotas, ..defaults })
+    }
+
+    /// The domains whose subdomains are buckets.
+    ///
+    /// # Errors
+    /// That one is no name of a host.
+    pub fn domains(&self) -> Result<Domains, Error> {
+        let is_label = |label: &str| {
+            !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+        };
+        match self.domains.iter().find(|name| !name.trim_end_matches('.').split('.').all(is_label)) {
+            Some(name) => Err(Error(format!(
+                "{name:?} is not the name of a domain: write it without scheme, port or *, like s3.example.org"
+            ))),
+            None => Ok(Domains::new(self.domains.iter().cloned())),
+        }
+    }
+
+    /// Most connections of one address.
+    ///
+    /// # Errors
+    /// That it is zero.
+    pub fn connections_per_address_max(&self) -> Result<Option<usize>, Error> {
+        match self.connections_per_address_max {
+            Some(0) => Err(Error("connections_per_address is 0, which would keep everybody out".to_owned())),
+            max => Ok(max),
+        }
     }
 
     /// Largest window of a download, in bytes.

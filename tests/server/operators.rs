@@ -277,6 +277,11 @@ fn messages_say_what_is_wrong() {
     fs::write(base.join("bad.toml"), "window_max = \"1\"\n").expect("written");
     fs::write(base.join("cert.pem"), "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
         .expect("written");
+    fs::write(base.join("quota.toml"), "[quotas]\nuploads = \"10Gb\"\n").expect("written");
+    fs::write(base.join("stale"), "http://127.0.0.1:1\n").expect("written");
+    fs::create_dir(base.join("keyless")).expect("a folder");
+    fs::write(base.join("keyless/credentials.toml"), "").expect("written");
+    let running = server.data.with_file_name("ready").to_string_lossy().into_owned();
     let taken = server.data.to_string_lossy().into_owned();
     let holder = format!("process {}", server.process());
     let tls =
@@ -296,6 +301,14 @@ fn messages_say_what_is_wrong() {
         (&["serve", "new", "--config", "bad.toml"], "window_max"),
         (&["serve", "new", "--bucket", "Bad_Name"], "valid bucket name"),
         (&["serve", "new", "--listen", "256.0.0.1:1"], "256.0.0.1"),
+        (&["serve", "new", "--domain", "http://s3.example"], "http://s3.example"),
+        (&["serve", "new", "--domain", "*.example"], "not the name of a domain"),
+        (&["serve", "new", "--connections-per-address", "0"], "keep everybody out"),
+        (&["serve", "new", "--ready-file", "empty"], "is not a file"),
+        (&["serve", "new", "--ready-file", &running], "a server which is running"),
+        (&["serve", "keyless", "--listen", "127.0.0.1:0"], "holds no key"),
+        (&["serve", "new", "--config", "quota.toml"], "the quota of uploads"),
+        (&["serve", "new", "--ready-file", "stale", "--bucket", "Bad_Name"], "valid bucket name"),
         (&["serve", "new", "--lissten", "127.0.0.1:0"], "--listen"),
         (&["serv", "new"], "serve"),
         (&["sign", "get", "s3://a/b", "--expire", "1h"], "--expires"),
@@ -304,5 +317,7 @@ fn messages_say_what_is_wrong() {
         let last = text.lines().last().unwrap_or_default();
         table.check(&format!("{arguments:?}: {status} {text}"), status != 0 && last.contains(words));
     }
+    table.check("a ready file that is not true", !base.join("stale").exists());
+    table.check("one that is", Path::new(&running).exists() && base.join("empty").is_dir());
     table.check("nothing was made", !base.join("new").exists() && !base.join("nowhere").exists());
 }
