@@ -171,10 +171,12 @@ impl Layout {
     pub(super) fn open(root: &Path) -> Result<(Self, File), OpenError> {
         let layout = Self { root: root.to_owned() };
         layout.refuse_unfinished()?;
-        if layout.format().exists() {
+        let is_old = layout.format().exists();
+        let opened = Self::open_any(root)?;
+        if is_old {
             layout.refuse_half()?;
         }
-        Self::open_any(root)
+        Ok(opened)
     }
 
     /// A store of which half is gone would be served as an empty one, or with nothing but errors.
