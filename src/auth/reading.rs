@@ -98,9 +98,7 @@ fn is_header(name: &str, value: &str, operation: Operation) -> bool {
     let is_checksum = || Algorithm::of_header(&name.to_ascii_lowercase()).is_some();
     let is_upload = matches!(operation, Operation::PutObject | Operation::UploadPart);
     let is_metadata = || name.get(..11).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-meta-"));
-    is(name, TRAILER)
-        || (!is_upload && is_checksum())
-        || (is_metadata() && (value.contains("=?") || !value.is_ascii()))
+    is(name, TRAILER) || (!is_upload && is_checksum()) || (is_metadata() && value.contains("=?"))
 }
 
 /// V2 signs what is decoded. A control character would be signed as a blank, and what stands behind an `&` in a value
