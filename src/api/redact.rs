@@ -9,8 +9,8 @@ use crate::s3::uri;
 
 /// Parameters whose values let somebody else act, or prove that they could.
 const SECRET_PARAMETERS: [&str; 3] = ["x-amz-signature", "x-amz-security-token", "signature"];
-/// What parameters are called that somebody gives a secret by mistake.
-const SECRET_NAMES: [&str; 3] = ["secret", "Secret", "SECRET"];
+/// What parameters are called that somebody gives a secret by mistake: its second half, for the sake of its `c`.
+const SECRET_NAME: &[u8] = b"cret";
 /// Parameters that name an access key. Where the two were mixed up, it is the secret one.
 const KEY_PARAMETERS: [&str; 2] = ["x-amz-credential", "awsaccesskeyid"];
 /// Longest access key that is shown before it is known to be one; secret keys have 40 characters.
@@ -69,6 +69,9 @@ pub(super) fn access_key(claimed: &str) -> String {
 /// Whether something in it may be a query or a header that was mangled. A key alone is often called by a digest.
 fn has_query(text: &str) -> bool {
     let bytes = text.as_bytes();
+    if bytes.len() < SECRET_LENGTH_MIN {
+        return false;
+    }
     memchr3(b'=', b'&', b'?', bytes).is_some()
         || memchr_iter(b'W', bytes).any(|at| bytes.get(at.wrapping_sub(1)..at + 2) == Some(b"AWS"))
         || memchr_iter(b'%', bytes).any(|at| {
@@ -94,6 +97,7 @@ fn shown(full: &str, strike: impl Fn(&str) -> Cow<'_, str>) -> String {
 fn of_query(query: &str) -> String {
     let mut out = String::with_capacity(query.len());
     let mut is_struck = false;
+    let names_secrets = names_secret(query);
     for (position, part) in query.split('&').enumerate() {
         // A character of a secret may have become an entity.
         if is_struck && entity(part.as_bytes()).is_some() {
@@ -104,7 +108,9 @@ fn of_query(query: &str) -> String {
         }
         let (name, value) = part.split_once('=').unwrap_or((part, ""));
         let decoded = uri::decode(name);
-        is_struck = decoded.as_ref().is_ok_and(|decoded| is_secret(decoded, value));
+        is_struck = decoded
+            .as_ref()
+            .is_ok_and(|decoded| is_secret(decoded, value) || (names_secrets && names_secret(decoded)));
         match decoded {
             Ok(_) if is_struck => out.extend([name, "=", STRUCK]),
             Ok(_) => out.push_str(part),
@@ -120,14 +126,22 @@ fn is_secret(name: &str, value: &str) -> bool {
     let is_one_of = |names: &[&str]| names.iter().any(|other| name.eq_ignore_ascii_case(other));
     let is_long = || value.split(['/', '%']).next().is_some_and(|key| key.len() > ACCESS_KEY_LENGTH_MAX);
     is_one_of(&SECRET_PARAMETERS)
-        || SECRET_NAMES.iter().any(|word| name.contains(word))
         || (value.len() > ACCESS_KEY_LENGTH_MAX && is_one_of(&KEY_PARAMETERS) && is_long())
+}
+
+fn names_secret(text: &str) -> bool {
+    let word = |at: usize| text.as_bytes().get(at..at + SECRET_NAME.len());
+    memchr2_iter(b'c', b'C', text.as_bytes())
+        .any(|at| word(at).is_some_and(|word| word.eq_ignore_ascii_case(SECRET_NAME)))
 }
 
 /// Strikes out what stands behind a mark and is long enough, and, if `bare`, whatever looks like a signature: every run of
 /// 64 hexadecimal digits, and every one of base64 of this length that has its padding.
 fn strike(text: &str, bare: bool) -> Cow<'_, str> {
-    let secrets = secrets(text.as_bytes(), bare);
+    let secrets = match text.len() {
+        0..SECRET_LENGTH_MIN => Vec::new(),
+        _ => secrets(text.as_bytes(), bare),
+    };
     if secrets.is_empty() {
         return Cow::Borrowed(text);
     }
@@ -184,13 +198,15 @@ fn is_kind_before(bytes: &[u8], token: usize) -> bool {
 /// Runs of base64 with the padding that a signature of V2 has, encoded or not.
 fn padded(bytes: &[u8], found: &mut Vec<(usize, usize)>) {
     for at in memchr2_iter(b'=', b'%', bytes) {
-        let rest = bytes.get(at..).unwrap_or_default();
-        let forms: [&[u8]; 5] = [b"=", b"%3D", b"%3d", b"%253D", b"%253d"];
-        let Some(form) = forms.into_iter().find(|form| rest.starts_with(form)) else {
-            continue;
+        let length = match bytes.get(at..).unwrap_or_default() {
+            [b'=', ..] => 1,
+            [b'%', b'3', b'D' | b'd', ..] => 3,
+            [b'%', b'2', b'5', b'3', b'D' | b'd', ..] => 5,
+            _ => continue,
         };
+        let end = at + length;
         // Else it separates a name from its value.
-        let behind = rest.get(form.len());
+        let behind = bytes.get(end);
         if behind
             .is_some_and(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'.'))
         {
@@ -201,7 +217,7 @@ fn padded(bytes: &[u8], found: &mut Vec<(usize, usize)>) {
             |byte: &&u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'%' | b' ');
         let length = before.iter().rev().take_while(is_base64).count();
         if length >= SECRET_LENGTH_MIN {
-            found.push((at - length, at + form.len()));
+            found.push((at - length, end));
         }
     }
 }
