@@ -279,10 +279,10 @@ fn parse(document: &[u8]) -> Option<Element> {
 
 /// Checks the name and the attributes of an element, of which nothing is read.
 fn check_tag(start: &BytesStart<'_>) -> Option<()> {
-    is_name(std::str::from_utf8(start.name().into_inner()).ok()?).then_some(())?;
+    is_qualified(std::str::from_utf8(start.name().into_inner()).ok()?).then_some(())?;
     for (index, attribute) in start.attributes().enumerate() {
         let attribute = attribute.ok().filter(|_| index < ATTRIBUTES_MAX)?;
-        is_name(std::str::from_utf8(attribute.key.into_inner()).ok()?).then_some(())?;
+        is_qualified(std::str::from_utf8(attribute.key.into_inner()).ok()?).then_some(())?;
         let value = std::str::from_utf8(&attribute.value).ok().filter(|value| !value.contains('<'))?;
         let mut references = value.split('&').skip(1);
         references.try_for_each(|text| resolved(text.split_once(';')?.0).map(drop))?;
@@ -301,6 +301,12 @@ fn resolved(reference: &str) -> Option<Cow<'static, str>> {
     let number = digits.bytes().all(|digit| digit.is_ascii_hexdigit()).then_some(digits)?;
     let character = char::from_u32(u32::from_str_radix(number, radix).ok()?).filter(|&c| is_character(c))?;
     Some(Cow::Owned(character.to_string()))
+}
+
+/// Whether it is a name, with a prefix of its own before it or not (`QName` in Namespaces in XML 1.0).
+fn is_qualified(text: &str) -> bool {
+    let (prefix, name) = text.split_once(':').unwrap_or(("_", text));
+    is_name(prefix) && is_name(name) && !name.contains(':')
 }
 
 /// Whether XML 1.0 has this name (`Name` in its grammar).
@@ -400,6 +406,11 @@ mod tests {
             "<a b/>",
             "<a><1/></a>",
             "<a><b\u{b7}/><\u{b7}b/></a>",
+            "<a><:b/></a>",
+            "<a><b:/></a>",
+            "<a><b:c:d/></a>",
+            "<a><b:1/></a>",
+            "<a :b=\"1\"/>",
             "<a>]]></a>",
             "<a><!-- -- --></a>",
             "<a/><?xml version=\"1.0\"?>",

@@ -31,12 +31,9 @@ fn measure(element: &Element) -> (usize, usize) {
     children.fold((1, 1), |(depth, count), (below, more)| (depth.max(below + 1), count + more))
 }
 
-/// `None` for a tree that cannot be written: with a text among children, or with a name that is none without its prefix.
+/// `None` for a tree that cannot be written: with a text among children.
 fn write(writer: &mut Writer, element: &Element) -> Option<()> {
     let name = element.name();
-    if name.contains(':') || !name.starts_with(|first: char| first.is_alphabetic() || first == '_') {
-        return None;
-    }
     match (element.text(), element.children()) {
         (Ok(text), _) => {
             writer.element(name, text);
