@@ -249,8 +249,8 @@ impl Body {
     }
 
     /// Lets the log wait for the end of this body.
-    pub(super) fn journal(&mut self, entry: Entry) {
-        self.entry = Some(Box::new(entry));
+    pub(super) fn journal(&mut self, entry: Box<Entry>) {
+        self.entry = Some(entry);
     }
 
     /// `length` bytes that come from a reader, on blocking threads; the first of them are read at once, so that a

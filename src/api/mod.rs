@@ -64,7 +64,8 @@ pub async fn handle(
     let id = RequestId::next();
     let method = request.method().clone();
     let version = request.version();
-    let entry = Entry::new(Arc::clone(&context.requests), id, Arc::clone(&peer.address), &request);
+    // Boxed at once, since it is handed on a few times.
+    let entry = Box::new(Entry::new(Arc::clone(&context.requests), id, Arc::clone(&peer.address), &request));
     let (parts, body) = request.into_parts();
     let waits = parts.headers.get(EXPECT).is_some_and(is_continue);
     let under_way = (entry, Intake::new(body));
