@@ -162,11 +162,7 @@ impl Audit<'_> {
         match ObjectRecord::decode(value) {
             Ok((record, body)) => {
                 if record.body == StoredBody::Inline && !record.is_of(body) {
-                    let (bucket, key) = object.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
-                    let bucket = buckets.get(bucket).map(String::as_str).unwrap_or("?");
-                    let version = record.head.version();
-                    let object = format!("s3://{bucket}/{} version {version}", String::from_utf8_lossy(key));
-                    self.problem(Problem::Body { object });
+                    self.problem(Problem::Body { object: version_name(buckets, object, &record.head) });
                 }
                 self.refer(record.segments());
                 self.hold(bucket, UsageRecord::of(object, &record));
@@ -421,17 +417,25 @@ impl Names {
         Ok(Self(buckets))
     }
 
-    /// `s3://bucket/key`, of a key of the table.
     fn object(&self, key: &[u8]) -> String {
-        let (bucket, key) = key.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
-        let bucket = self.0.get(bucket).map(String::as_str).unwrap_or("?");
-        format!("s3://{bucket}/{}", String::from_utf8_lossy(key))
+        object_name(&self.0, key)
     }
 
-    /// The same, and which version.
     pub(super) fn version(&self, key: &[u8], head: &Head) -> String {
-        format!("{} version {}", self.object(key), head.version())
+        version_name(&self.0, key, head)
     }
+}
+
+/// `s3://bucket/key`, of a key of the table.
+fn object_name(buckets: &Buckets, key: &[u8]) -> String {
+    let (bucket, key) = key.split_first_chunk::<4>().unwrap_or((&[0; 4], &[]));
+    let bucket = buckets.get(bucket).map(String::as_str).unwrap_or("?");
+    format!("s3://{bucket}/{}", String::from_utf8_lossy(key))
+}
+
+/// The same, and which version.
+fn version_name(buckets: &Buckets, key: &[u8], head: &Head) -> String {
+    format!("{} version {}", object_name(buckets, key), head.version())
 }
 
 /// Who refers to these blobs: each blob with the name of an object, a version or a part, once. Looks at every record,

@@ -17,8 +17,8 @@ use super::audit::{place, referring};
 use super::index::Index;
 use super::layout::{BlobId, Layout, OpenError};
 use super::medium::Disk;
-use super::record::{BlobRecord, StoredChecksum, decode};
-use super::scrub::{digest, is_damage};
+use super::record::{BlobRecord, decode};
+use super::scrub::{Found, is_damage, read_blob};
 use super::visit::{Step, Visitor};
 use crate::private;
 use crate::store::Error;
@@ -95,32 +95,30 @@ impl Visitor {
             backup.blobs += 1;
             // An earlier backup may have one from before it was damaged.
             let is_damaged = index.damaged.get(&transaction, key)?.is_some();
-            let there = fs::symlink_metadata(target.blob(blob))
-                .ok()
-                .map(|file| file.is_file() && file.len() == record.size);
-            match there {
-                Some(true) if !is_damaged => step(record.size),
-                Some(true) if is_whole(target, blob, &record, step)? => {}
-                _ => {
-                    // Ids come in order, so each folder is synced once.
-                    let folder = target.shard(blob);
-                    if shard.as_ref().is_some_and(|last| *last != folder) {
-                        sync_shard(shard.as_deref())?;
-                    }
-                    refuse_link(&folder)?;
-                    shard = Some(folder);
-                    match self.copy_blob(blob, &record, &target.blob(blob), step)? {
-                        true => {
-                            backup.copied += 1;
-                            backup.copied_bytes += record.size;
-                        }
-                        false => tracing::debug!(%blob, "a blob is not whole, and was not copied"),
-                    }
-                    let copied = fs::metadata(target.blob(blob)).is_ok_and(|file| file.len() == record.size);
-                    if is_damaged || !copied {
-                        damaged.insert(blob);
-                    }
+            let place = target.blob(blob);
+            if fs::symlink_metadata(&place).is_ok_and(|file| file.is_file() && file.len() == record.size) {
+                if !is_damaged {
+                    step(record.size);
+                    continue;
                 }
+                if read_blob(target, blob, &record, step)? == Found::Whole {
+                    continue;
+                }
+            }
+            // Ids come in order, so each folder is synced once.
+            let folder = target.shard(blob);
+            if shard.as_ref().is_some_and(|last| *last != folder) {
+                sync_shard(shard.as_deref())?;
+            }
+            refuse_link(&folder)?;
+            shard = Some(folder);
+            let is_copied = self.copy_blob(blob, &record, &place, step)?;
+            if is_copied {
+                backup.copied += 1;
+                backup.copied_bytes += record.size;
+            }
+            if is_damaged || !is_copied {
+                damaged.insert(blob);
             }
         }
         sync_shard(shard.as_deref())?;
@@ -174,13 +172,6 @@ impl Visitor {
         };
         private::replace(&to.join(CREDENTIALS), &text)
     }
-}
-
-/// Whether an earlier backup's blob holds what was stored.
-fn is_whole(target: &Layout, blob: BlobId, record: &BlobRecord, step: Step<'_>) -> io::Result<bool> {
-    let expected = record.checksum.as_ref().and_then(StoredChecksum::value);
-    let (size, computed) = digest(File::open(target.blob(blob))?, expected, step)?;
-    Ok(size == record.size && expected.is_some() && computed == expected)
 }
 
 /// Writes down which blobs of the backup are damaged: those that an earlier backup has whole are not.

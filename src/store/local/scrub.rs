@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::{Names, place, referring};
 use super::index::{Row, Table};
-use super::layout::BlobId;
+use super::layout::{BlobId, Layout};
 use super::medium::Disk;
 use super::record::{BlobRecord, ObjectRecord, StoredBody, StoredChecksum, decode};
 use super::versions::{Version, parse_version_key};
@@ -51,7 +51,7 @@ enum Stage {
 
 /// What a scrub found out of one body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Found {
+pub(super) enum Found {
     Whole,
     Damaged,
     Unchecked,
@@ -110,7 +110,7 @@ impl Visitor {
             let blob = BlobId(id);
             scrub.bodies += 1;
             scrub.bytes += record.size;
-            let found = self.read_blob(blob, &record, step)?;
+            let found = read_blob(&self.layout, blob, &record, step)?;
             scrub.unchecked += u64::from(found == Found::Unchecked);
             if self.mark(blob, found)? && found == Found::Damaged {
                 damaged.insert(blob);
@@ -118,23 +118,6 @@ impl Visitor {
         }
         let referring = referring(&self.index, &damaged)?.into_iter();
         Ok(referring.map(|(blob, name)| format!("{name}: {}", place(&blob.to_string()))).collect())
-    }
-
-    fn read_blob(&self, blob: BlobId, record: &BlobRecord, step: Step<'_>) -> Result<Found, Error> {
-        let expected = record.checksum.as_ref().and_then(StoredChecksum::value);
-        let read = self.layout.open_blob(&Disk, blob).and_then(|file| digest(file, expected, step));
-        match (read, expected) {
-            (Ok((size, _)), _) if size != record.size => Ok(Found::Damaged),
-            (Ok((_, computed)), Some(_)) if computed != expected => Ok(Found::Damaged),
-            (Ok(_), Some(_)) => Ok(Found::Whole),
-            (Ok(_), None) => Ok(Found::Unchecked),
-            (Err(error), _) if is_damage(&error) => {
-                tracing::warn!(%blob, %error, "a blob cannot be read");
-                Ok(Found::Damaged)
-            }
-            // That this process may not read it, or has too many files open, says nothing of the blob.
-            (Err(error), _) => Err(error.into()),
-        }
     }
 
     /// Writes down what was found of a blob, if it is still there and that is news; `false` if it is gone.
@@ -199,6 +182,29 @@ impl Visitor {
     }
 }
 
+/// Reads a blob, and compares it with what was stored.
+pub(super) fn read_blob(
+    layout: &Layout,
+    blob: BlobId,
+    record: &BlobRecord,
+    step: Step<'_>,
+) -> Result<Found, Error> {
+    let expected = record.checksum.as_ref().and_then(StoredChecksum::value);
+    let read = layout.open_blob(&Disk, blob).and_then(|file| digest(file, expected, step));
+    match (read, expected) {
+        (Ok((size, _)), _) if size != record.size => Ok(Found::Damaged),
+        (Ok((_, computed)), Some(_)) if computed != expected => Ok(Found::Damaged),
+        (Ok(_), Some(_)) => Ok(Found::Whole),
+        (Ok(_), None) => Ok(Found::Unchecked),
+        (Err(error), _) if is_damage(&error) => {
+            tracing::warn!(%blob, %error, "a blob cannot be read");
+            Ok(Found::Damaged)
+        }
+        // That this process may not read it, or has too many files open, says nothing of the blob.
+        (Err(error), _) => Err(error.into()),
+    }
+}
+
 /// Whether an error is the file's, or the disk's that it is on.
 pub(super) fn is_damage(error: &std::io::Error) -> bool {
     let io = rustix::io::Errno::IO.raw_os_error();
@@ -208,7 +214,7 @@ pub(super) fn is_damage(error: &std::io::Error) -> bool {
 /// Size of a file, and its checksum of the kind that is expected.
 ///
 /// The file is read from the disk: what is in memory says nothing about what is there.
-pub(super) fn digest(
+fn digest(
     mut file: File,
     expected: Option<Checksum>,
     step: Step<'_>,
