@@ -9,7 +9,8 @@ use crate::s3::uri;
 
 /// Parameters whose values let somebody else act, or prove that they could.
 const SECRET_PARAMETERS: [&str; 3] = ["x-amz-signature", "x-amz-security-token", "signature"];
-/// What parameters are called that somebody gives a secret by mistake: its second half, for the sake of its `c`.
+/// End of the word "secret", which is in the name of a parameter that was given a secret key by mistake. It starts with
+/// the byte that is searched for.
 const SECRET_NAME: &[u8] = b"cret";
 /// Parameters that name an access key. Where the two were mixed up, it is the secret one.
 const KEY_PARAMETERS: [&str; 2] = ["x-amz-credential", "awsaccesskeyid"];
@@ -51,12 +52,12 @@ pub(super) fn text(text: &str) -> String {
     shown(text, |seen| strike(seen, has_query(seen)))
 }
 
-/// A text that nobody means to be anything that looks like a signature.
+/// A text in which nothing that looks like a signature can be meant as anything else.
 pub(super) fn suspect(text: &str) -> String {
     shown(text, |seen| strike(seen, true))
 }
 
-/// What was claimed to be an access key, as far as it can be one: what was mangled may have more behind it.
+/// A claimed access key, up to the first byte that no access key has: a mangled one may be followed by other values.
 pub(super) fn access_key(claimed: &str) -> String {
     let is_of_key = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
     let end = claimed.bytes().take(ACCESS_KEY_LENGTH_MAX + 1).take_while(is_of_key).count();
@@ -75,8 +76,7 @@ fn has_query(text: &str) -> bool {
     memchr3(b'=', b'&', b'?', bytes).is_some()
         || memchr_iter(b'W', bytes).any(|at| bytes.get(at.wrapping_sub(1)..at + 2) == Some(b"AWS"))
         || memchr_iter(b'%', bytes).any(|at| {
-            let code = bytes.get(at + 1..at + 3).unwrap_or_default().to_ascii_lowercase();
-            matches!(&*code, b"3d" | b"3f" | b"26" | b"25")
+            matches!(bytes.get(at + 1..at + 3), Some([b'3', b'd' | b'D' | b'f' | b'F'] | [b'2', b'5' | b'6']))
         })
 }
 
@@ -135,8 +135,8 @@ fn names_secret(text: &str) -> bool {
         .any(|at| word(at).is_some_and(|word| word.eq_ignore_ascii_case(SECRET_NAME)))
 }
 
-/// Strikes out what stands behind a mark and is long enough, and, if `bare`, whatever looks like a signature: every run of
-/// 64 hexadecimal digits, and every one of base64 of this length that has its padding.
+/// Strikes out each long enough value after a mark, and, if `bare`, also what looks like a signature without one: a run of
+/// 64 hexadecimal digits or more, or of 27 characters of base64 or more with padding after it.
 fn strike(text: &str, bare: bool) -> Cow<'_, str> {
     let secrets = match text.len() {
         0..SECRET_LENGTH_MIN => Vec::new(),
@@ -198,13 +198,13 @@ fn is_kind_before(bytes: &[u8], token: usize) -> bool {
 /// Runs of base64 with the padding that a signature of V2 has, encoded or not.
 fn padded(bytes: &[u8], found: &mut Vec<(usize, usize)>) {
     for at in memchr2_iter(b'=', b'%', bytes) {
-        let length = match bytes.get(at..).unwrap_or_default() {
+        let padding = match bytes.get(at..).unwrap_or_default() {
             [b'=', ..] => 1,
             [b'%', b'3', b'D' | b'd', ..] => 3,
             [b'%', b'2', b'5', b'3', b'D' | b'd', ..] => 5,
             _ => continue,
         };
-        let end = at + length;
+        let end = at + padding;
         // Else it separates a name from its value.
         let behind = bytes.get(end);
         if behind

@@ -22,6 +22,11 @@ pub enum Mechanism {
 }
 
 impl Mechanism {
+    /// Whether it is Signature Version 2.
+    pub(super) fn is_v2(self) -> bool {
+        matches!(self, Self::V2Header | Self::V2Query)
+    }
+
     /// A word for the log.
     pub fn name(self) -> &'static str {
         match self {

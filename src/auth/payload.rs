@@ -244,14 +244,13 @@ fn declared_md5(request: &Request) -> Result<Option<[u8; 16]>, Error> {
     decoded.map(Some).ok_or_else(|| ErrorCode::InvalidDigest.error().with("Content-MD5", value))
 }
 
-/// The `x-amz-checksum-*` header. In a query S3 ignores it; but V2 signs a parameter as the header of its name, and
-/// whoever holds a URL could move the one there.
+/// The `x-amz-checksum-*` header. S3 ignores one in a query; but V2 signs a parameter like the header of the same name, so
+/// the holder of a URL could move the header there to have it ignored.
 fn declared_checksum(request: &Request, mechanism: Mechanism) -> Result<Option<Checksum>, Error> {
     let in_headers = request.headers().iter().map(|(name, value)| (name.as_str().into(), value.as_bytes()));
-    let is_v2 = matches!(mechanism, Mechanism::V2Header | Mechanism::V2Query);
     let in_query =
         || request.query().iter().map(|(name, value)| (name.to_ascii_lowercase(), value.as_bytes()));
-    let in_query = is_v2.then(in_query).into_iter().flatten();
+    let in_query = mechanism.is_v2().then(in_query).into_iter().flatten();
     let given = in_headers.chain(in_query.map(|(name, value)| (Cow::Owned(name), value)));
     let mut declared = None;
     for (name, value) in given {

@@ -23,7 +23,7 @@ const COPY_SOURCE: &str = "x-amz-copy-source";
 /// `InvalidArgument`, with the name in lower case.
 pub(super) fn check(request: &Request, mechanism: Mechanism) -> Result<(), Error> {
     check_names(request)?;
-    if matches!(mechanism, Mechanism::V2Header | Mechanism::V2Query) {
+    if mechanism.is_v2() {
         check_v2(request)?;
     }
     check_copy_source(request)

@@ -1,6 +1,7 @@
 //! `presigned serve`: configuration in, a running server out.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -86,31 +87,28 @@ impl Arguments {
     /// Gives also how many users of the file those of the flags take the place of.
     fn config(self) -> Result<(Config, usize), Failure> {
         // Before anything else can fail: a start that fails is not ready.
-        let is_given = |path: &&std::path::Path| !path.as_os_str().is_empty();
-        self.ready_file.as_deref().filter(is_given).map_or(Ok(()), ready::clear)?;
-        let file = self.config.as_deref().filter(is_given).map(Config::read).transpose()?.unwrap_or_default();
+        let ready_file = given(self.ready_file);
+        ready_file.as_deref().map_or(Ok(()), ready::clear)?;
+        let file = given(self.config).as_deref().map(Config::read).transpose()?.unwrap_or_default();
         let users = self.key.whole_pair()?.map(|key| User {
             id: "main".to_owned(),
             display_name: Some("Main".to_owned()),
             keys: vec![key],
         });
-        // What an environment has and leaves empty is not given.
         let list = |values: Vec<String>| {
             let values = values.iter().map(|value| value.trim().to_owned());
             values.filter(|value| !value.is_empty()).collect::<Vec<_>>()
         };
-        let path = |path: Option<PathBuf>| path.filter(|path| !path.as_os_str().is_empty());
-        let text = |text: Option<String>| text.filter(|text| !text.is_empty());
         let flags = Config {
-            dir: path(self.dir),
+            dir: given(self.dir),
             listen: list(self.listen),
-            region: text(self.region),
+            region: given(self.region),
             buckets: list(self.bucket),
             domains: list(self.domain),
-            tls_cert: path(self.tls_cert),
-            tls_key: path(self.tls_key),
-            expires_max: text(self.expires_max),
-            ready_file: path(self.ready_file),
+            tls_cert: given(self.tls_cert),
+            tls_key: given(self.tls_key),
+            expires_max: given(self.expires_max),
+            ready_file,
             log_format: self.log_format,
             inline_bytes_max: None,
             lifecycle_interval: None,
@@ -126,6 +124,11 @@ impl Arguments {
         config.check_users()?;
         Ok((config, replaced))
     }
+}
+
+/// A value that is not empty. A variable of the environment that is there and empty is not given.
+fn given<T: AsRef<OsStr>>(value: Option<T>) -> Option<T> {
+    value.filter(|value| !value.as_ref().is_empty())
 }
 
 /// Serves until the process is told to stop.
@@ -152,14 +155,18 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// Names of environment variables that look like settings, and are none.
 fn unknown_variables() -> Vec<String> {
-    let command = super::Arguments::command();
-    let known: Vec<_> = command.get_subcommands().flat_map(|command| command.get_arguments()).collect();
-    let is_known = |name: &str| {
-        name == log::LEVEL_VARIABLE
-            || known.iter().any(|argument| argument.get_env().is_some_and(|env| env == name))
-    };
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    names.filter(|name| name.starts_with("PRESIGNED_") && !is_known(name)).collect()
+    let mut names: Vec<_> =
+        names.filter(|name| name.starts_with("PRESIGNED_") && name != log::LEVEL_VARIABLE).collect();
+    // Most starts have none, and need not build every subcommand to know its variables.
+    if !names.is_empty() {
+        let command = super::Arguments::command();
+        let known: Vec<_> = command.get_subcommands().flat_map(|command| command.get_arguments()).collect();
+        names.retain(|name| {
+            !known.iter().any(|argument| argument.get_env().is_some_and(|env| env == name.as_str()))
+        });
+    }
+    names
 }
 
 /// How long what cannot be cut may go on when the process was told twice to stop.

@@ -244,7 +244,7 @@ impl Config {
     /// The domains whose subdomains are buckets.
     ///
     /// # Errors
-    /// That one is no name of a host.
+    /// Returns an error if one is not the name of a host.
     pub fn domains(&self) -> Result<Domains, Error> {
         let is_label = |label: &str| {
             !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
@@ -260,7 +260,7 @@ impl Config {
     /// Most connections of one address.
     ///
     /// # Errors
-    /// That it is zero.
+    /// Returns an error if it is zero.
     pub fn connections_per_address_max(&self) -> Result<Option<usize>, Error> {
         match self.connections_per_address_max {
             Some(0) => Err(Error("connections_per_address is 0, which would keep everybody out".to_owned())),

@@ -49,12 +49,12 @@ impl Metadata {
     pub fn of_request(request: &Request, framed: bool) -> Result<Self, Error> {
         let mut entries = Vec::new();
         for name in STORED_HEADERS {
-            // V2 signs an empty type as none.
-            let value = match (
-                name,
-                request.latin1(name).filter(|value| name != "content-type" || !value.is_empty()),
-            ) {
-                ("content-type", None) => Some(CONTENT_TYPE_DEFAULT.to_owned()),
+            let value = match (name, request.latin1(name)) {
+                // V2 signs an empty type as none.
+                ("content-type", value) => {
+                    let value = value.filter(|value| !value.is_empty());
+                    Some(value.unwrap_or_else(|| CONTENT_TYPE_DEFAULT.to_owned()))
+                }
                 ("content-encoding", Some(value)) if framed => without_aws_chunked(&value),
                 (_, value) => value,
             };

@@ -256,7 +256,7 @@ mod tests {
         assert_eq!(began.elapsed().as_secs(), 90);
     }
 
-    /// What a reset stream left behind is waited for no longer.
+    /// A connection is not kept for the bytes of a stream that was reset.
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_cut_does_not_keep_it() {
         let (activity, began) = (Activity::new(), Instant::now());
