@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::header::HOST;
+use http::header::{HOST, ValueIter};
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Uri, Version};
 
@@ -114,17 +114,15 @@ impl Request {
 
     /// The value of a header, all its lines joined as they are signed, if it is text.
     pub fn header(&self, name: &str) -> Option<Cow<'_, str>> {
-        let mut lines = self.lines(name).map(|value| std::str::from_utf8(value.as_bytes()));
+        let mut lines = self.lines(name)?.map(|value| std::str::from_utf8(value.as_bytes()));
         let first = lines.next()?.ok()?;
         lines.try_fold(Cow::Borrowed(first), |all, next| Some(Cow::Owned(format!("{all},{}", next.ok()?))))
     }
 
     /// All lines of a header, joined, each byte a character as ISO-8859-1 has it: what HTTP gives no other meaning.
     pub fn latin1(&self, name: &str) -> Option<String> {
-        let text = |value: &HeaderValue| value.as_bytes().iter().copied().map(char::from).collect::<String>();
-        let mut values = self.lines(name).map(text);
-        let first = values.next()?;
-        Some(values.fold(first, |all, next| all + "," + &next))
+        let text = |value: &HeaderValue| value.as_bytes().iter().copied().map(char::from).collect();
+        joined(self.lines(name)?.map(text).map(Cow::Owned)).map(Cow::into_owned)
     }
 
     /// An `x-amz-*` value, as [`Request::anywhere`].
@@ -138,17 +136,14 @@ impl Request {
     /// The value of a header wherever the client put it: all lines of the header, joined, else the query parameter
     /// of that name in any case, which S3 honours alike. `name` is in lower case; what is not UTF-8 is replaced.
     pub fn anywhere(&self, name: &str) -> Option<Cow<'_, str>> {
-        let mut values = self.lines(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
-        match values.next() {
-            Some(first) => Some(values.fold(first, |all, next| Cow::Owned(format!("{all},{next}")))),
-            None => self.query.value_any_case(name).map(Cow::Borrowed),
-        }
+        let text = |value| String::from_utf8_lossy(HeaderValue::as_bytes(value));
+        let header = self.lines(name).and_then(|lines| joined(lines.map(text)));
+        header.or_else(|| self.query.value_any_case(name).map(Cow::Borrowed))
     }
 
     /// The lines of a header. Most are asked for in vain: a presigned URL comes with none of S3's own.
-    fn lines(&self, name: &str) -> impl Iterator<Item = &HeaderValue> {
-        let may_be_here = self.has_amz_headers || !is_amz(name);
-        may_be_here.then(|| self.headers.get_all(name).iter()).into_iter().flatten()
+    fn lines(&self, name: &str) -> Option<ValueIter<'_, HeaderValue>> {
+        (self.has_amz_headers || !is_amz(name)).then(|| self.headers.get_all(name).iter())
     }
 
     /// Whether there is a header of S3's own.
@@ -162,9 +157,15 @@ impl Request {
     }
 }
 
+/// The lines of one header as they are signed.
+fn joined<'v>(mut lines: impl Iterator<Item = Cow<'v, str>>) -> Option<Cow<'v, str>> {
+    let first = lines.next()?;
+    Some(lines.fold(first, |all, next| Cow::Owned(format!("{all},{next}"))))
+}
+
 /// Whether a name is one of S3's own, in any case.
 pub fn is_amz(name: &str) -> bool {
-    name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"))
+    name.as_bytes().get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"x-amz-"))
 }
 
 /// The host of a request: that of its target, as HTTP/2 has it, or of the one header. RFC 9112 3.2, RFC 9113 8.3.1.

@@ -13,6 +13,7 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use http::Version;
@@ -251,7 +252,7 @@ impl Connections {
             let served = Served {
                 context: Arc::clone(&self.context),
                 spelling: Arc::clone(&self.spelling),
-                place: Arc::new(Place { slot: tokio::sync::Mutex::new(slot), _admitted: admitted }),
+                place: Place::new(slot, admitted),
             };
             let watcher = self.graceful.watcher();
             let tls = self.tls.clone();
@@ -278,18 +279,37 @@ impl Connections {
 }
 
 /// What the requests of a connection are answered with.
-#[derive(Clone)]
 struct Served {
     context: Arc<Context>,
     /// How the names of headers are spelled.
     spelling: Arc<Spelling>,
-    place: Arc<Place>,
+    place: Place,
 }
 
 /// What a connection takes up until it ends.
 struct Place {
+    /// Whether its slot is a usual one: once it is, it stays so.
+    is_usual: AtomicBool,
     slot: tokio::sync::Mutex<Slot>,
     _admitted: Admitted,
+}
+
+impl Place {
+    fn new(slot: Slot, admitted: Admitted) -> Self {
+        let is_usual = AtomicBool::new(!slot.is_spare());
+        Self { is_usual, slot: tokio::sync::Mutex::new(slot), _admitted: admitted }
+    }
+
+    fn is_usual(&self) -> bool {
+        self.is_usual.load(Ordering::Relaxed)
+    }
+
+    /// Whether its slot is a usual one, for which a spare one waits a while.
+    async fn become_usual(&self) -> bool {
+        let is_usual = self.slot.lock().await.become_usual().await;
+        self.is_usual.store(is_usual, Ordering::Relaxed);
+        is_usual
+    }
 }
 
 type Watcher = hyper_util::server::graceful::Watcher;
@@ -344,18 +364,18 @@ async fn connection(
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(HEADER_LIST_BYTES_MAX);
     // Whoever holds a spare slot has what it is there for soon, or is gone.
-    let is_spare = served.place.slot.lock().await.is_spare();
-    let idle_max = if is_spare { slots::SPARE_WAIT } else { HEAD_TIME_MAX };
+    let idle_max = if served.place.is_usual() { HEAD_TIME_MAX } else { slots::SPARE_WAIT };
     let client = Peer { address: peer.to_string().into(), unsent: activity.unsent().clone(), line };
-    let (spelling, requests) = (Arc::clone(&served.spelling), Arc::clone(&activity));
+    // One count goes up and down for each request, not one for each thing in it.
+    let (shared, requests) = (Arc::new((served, client)), Arc::clone(&activity));
     let service = service_fn(move |request: http::Request<Incoming>| {
-        let (served, client, under_way) = (served.clone(), client.clone(), requests.begin());
-        let spelling = Arc::clone(&spelling);
+        let (shared, under_way) = (Arc::clone(&shared), requests.begin());
         async move {
+            let (served, client) = &*shared;
             let has_case = request.version() < Version::HTTP_2;
-            let mut reply = dispatch(&served, request, &client).await;
+            let mut reply = dispatch(served, request, client).await;
             if has_case {
-                spelling.apply(&mut reply);
+                served.spelling.apply(&mut reply);
             }
             Ok::<_, Infallible>(reply.map(|body| Sending::new(body, under_way)))
         }
@@ -380,7 +400,7 @@ async fn dispatch(served: &Served, request: http::Request<Incoming>, peer: &Peer
             return admin::handle(context, request.method(), request.uri().path(), request.headers()).await;
         }
     }
-    let has_slot = served.place.slot.lock().await.become_usual().await;
+    let has_slot = served.place.is_usual() || Box::pin(served.place.become_usual()).await;
     let refusal = if has_slot { None } else { Some(ErrorCode::SlowDown.error().at("connections")) };
     api::handle(Arc::clone(context), request, peer, refusal).await
 }
