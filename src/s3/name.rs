@@ -283,9 +283,9 @@ impl fmt::Display for ETag {
 /// Lower-case hexadecimal.
 pub fn hex_encode(bytes: &[u8]) -> String {
     let digit = |half: u8| half + if half < 10 { b'0' } else { b'a' - 10 };
-    let mut out = Vec::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        out.extend_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
+    let mut out = vec![0; bytes.len() * 2];
+    for (pair, byte) in out.chunks_exact_mut(2).zip(bytes) {
+        pair.copy_from_slice(&[digit(byte >> 4), digit(byte & 15)]);
     }
     String::from_utf8(out).expect("digits and letters")
 }
