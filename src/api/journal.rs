@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use super::id::RequestId;
 use super::measure::Requests;
 use super::redact;
-use crate::auth::{Claimed, Identity, Verified};
+use crate::auth::{Claimed, Identity, User, Verified};
 use crate::s3::error::Error;
 use crate::s3::request::Request;
 
@@ -26,7 +26,7 @@ pub(super) struct Entry {
     target: String,
     host: String,
     /// Who it is; of one that is refused before its signature holds, the access key only.
-    user: String,
+    user: Option<Arc<User>>,
     access_key: String,
     /// Tells presigned URLs apart.
     url_id: String,
@@ -58,7 +58,7 @@ impl Entry {
             method: request.method().clone(),
             target: redact::target(request.uri()),
             host: String::new(),
-            user: String::new(),
+            user: None,
             access_key: String::new(),
             url_id: String::new(),
             operation: "-",
@@ -90,8 +90,9 @@ impl Entry {
     pub(super) fn verified(&mut self, verified: &Verified) {
         self.mechanism = verified.mechanism().name();
         if let Identity::User { user, access_key } = verified.identity() {
-            self.user.clone_from(&user.id);
-            self.access_key.clone_from(access_key);
+            self.user = Some(Arc::clone(user));
+            self.access_key.clear();
+            self.access_key.push_str(access_key);
         }
     }
 
@@ -146,7 +147,7 @@ impl Drop for Entry {
             bucket = self.bucket,
             key = self.key,
             auth = self.mechanism,
-            user = self.user,
+            user = self.user.as_ref().map_or("", |user| &*user.id),
             access_key = self.access_key,
             url_id = self.url_id,
             status = self.status,

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr_iter, memchr2_iter, memchr3};
+use memchr::{memchr, memchr_iter, memchr2_iter, memchr3};
 
 use crate::s3::uri;
 
@@ -43,7 +43,12 @@ pub(super) fn target(uri: &http::Uri) -> String {
     let full = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     shown(full, |seen| match seen.split_once('?') {
         None => strike(seen, has_query(seen)),
-        Some((path, query)) => Cow::Owned([&strike(path, has_query(path)), "?", &of_query(query)].concat()),
+        Some((path, query)) => {
+            let mut out = String::with_capacity(seen.len());
+            out.extend([&*strike(path, has_query(path)), "?"]);
+            add_query(&mut out, query);
+            Cow::Owned(out)
+        }
     })
 }
 
@@ -94,11 +99,17 @@ fn shown(full: &str, strike: impl Fn(&str) -> Cow<'_, str>) -> String {
     shown
 }
 
-fn of_query(query: &str) -> String {
-    let mut out = String::with_capacity(query.len());
+/// Appends a query without secrets. In one, whatever looks like a signature is one, whatever its name has become.
+fn add_query(out: &mut String, query: &str) {
+    let start = out.len();
     let mut is_struck = false;
+    // With an entity, a secret goes on behind an `&`.
+    let may_have_entities = memchr(b';', query.as_bytes()).is_some();
     let names_secrets = names_secret(query);
-    for (position, part) in query.split('&').enumerate() {
+    let mut part_start = 0;
+    let ends = memchr_iter(b'&', query.as_bytes()).chain([query.len()]);
+    for (position, part_end) in ends.enumerate() {
+        let part = query.get(std::mem::replace(&mut part_start, part_end + 1)..part_end).unwrap_or_default();
         // A character of a secret may have become an entity.
         if is_struck && entity(part.as_bytes()).is_some() {
             continue;
@@ -106,19 +117,23 @@ fn of_query(query: &str) -> String {
         if position > 0 {
             out.push('&');
         }
-        let (name, value) = part.split_once('=').unwrap_or((part, ""));
+        let equals = memchr(b'=', part.as_bytes()).unwrap_or(part.len());
+        let name = part.get(..equals).unwrap_or_default();
+        let value = part.get(equals + 1..).unwrap_or_default();
         let decoded = uri::decode(name);
         is_struck = decoded
             .as_ref()
             .is_ok_and(|decoded| is_secret(decoded, value) || (names_secrets && names_secret(decoded)));
         match decoded {
             Ok(_) if is_struck => out.extend([name, "=", STRUCK]),
-            Ok(_) => out.push_str(part),
+            Ok(_) if may_have_entities => out.push_str(part),
+            Ok(_) => out.push_str(&strike(part, true)),
             Err(_) => out.push_str(STRUCK),
         }
     }
-    // In a query whatever looks like a signature is one, whatever its name has become.
-    strike(&out, true).into_owned()
+    if may_have_entities && let Some(Cow::Owned(struck)) = out.get(start..).map(|added| strike(added, true)) {
+        out.replace_range(start.., &struck);
+    }
 }
 
 /// Whether a parameter says by its name that its value is to be struck out.

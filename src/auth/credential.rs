@@ -121,7 +121,7 @@ impl ExpectedSignature {
 /// An access key with its secret, and its session token if it is a temporary one.
 #[derive(Debug)]
 pub struct Key {
-    access_key: String,
+    access_key: Arc<str>,
     secret: SecretKey,
     session_token: Option<SecretKey>,
     user: Arc<User>,
@@ -132,7 +132,7 @@ pub struct Key {
 const DERIVED_KEYS_MAX: usize = 32;
 
 impl Key {
-    pub fn new(access_key: impl Into<String>, secret: SecretKey, user: Arc<User>) -> Self {
+    pub fn new(access_key: impl Into<Arc<str>>, secret: SecretKey, user: Arc<User>) -> Self {
         Self { access_key: access_key.into(), secret, session_token: None, user, derived: Mutex::default() }
     }
 
@@ -143,7 +143,7 @@ impl Key {
         self
     }
 
-    pub fn access_key(&self) -> &str {
+    pub fn access_key(&self) -> &Arc<str> {
         &self.access_key
     }
 
@@ -204,13 +204,13 @@ pub(super) enum TokenVerdict {
 /// All keys that are accepted.
 #[derive(Debug, Default)]
 pub struct Keyring {
-    keys: HashMap<String, Key>,
+    keys: HashMap<Arc<str>, Key>,
 }
 
 impl Keyring {
     /// A ring of these keys; of two with the same id the last counts.
     pub fn new(keys: impl IntoIterator<Item = Key>) -> Self {
-        Self { keys: keys.into_iter().map(|key| (key.access_key.clone(), key)).collect() }
+        Self { keys: keys.into_iter().map(|key| (Arc::clone(&key.access_key), key)).collect() }
     }
 
     /// The key of this id.

@@ -82,7 +82,7 @@ pub enum Identity {
     Anonymous,
     User {
         user: Arc<User>,
-        access_key: String,
+        access_key: Arc<str>,
     },
 }
 
@@ -197,7 +197,7 @@ fn judge(
         }
     };
     reading::check(request, mechanism)?;
-    let identity = Identity::User { user: Arc::clone(key.user()), access_key: key.access_key().to_owned() };
+    let identity = Identity::User { user: Arc::clone(key.user()), access_key: Arc::clone(key.access_key()) };
     Ok((identity, mechanism, payload))
 }
 
