@@ -350,12 +350,8 @@ async fn connection(
     watcher: Watcher,
 ) {
     let mut builder = Builder::new(Streams { stall_max: STALL_TIME_MAX });
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME_MAX)
-        .max_buf_size(BUFFER_BYTES_MAX)
-        .half_close(true);
+    // The time of a head is bounded by `idle` below, which does not set a timer for each.
+    builder.http1().header_read_timeout(None).max_buf_size(BUFFER_BYTES_MAX).half_close(true);
     builder
         .http2()
         .timer(TokioTimer::new())
