@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use heed::RoTxn;
 
 use super::index::{Index, parse_upload_key};
-use super::layout::{BlobId, Layout};
+use super::layout::Layout;
 use super::medium::Medium;
 use super::record::{
     BlobRecord, BucketRecord, Head, ObjectRecord, PartRecord, StoredBody, UploadRecord, UsageRecord, decode,
     encode,
 };
-use super::segment::Segment;
+use super::segment::{BlobId, Segment};
 use super::versions::{Version, parse_version_key};
 use crate::s3::name::{BucketName, VersionId};
 use crate::store::{Error, Usage};

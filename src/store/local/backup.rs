@@ -15,10 +15,11 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 
 use super::audit::{place, referring};
 use super::index::Index;
-use super::layout::{BlobId, Layout, OpenError};
+use super::layout::{Layout, OpenError};
 use super::medium::Disk;
 use super::record::{BlobRecord, decode};
 use super::scrub::{Found, is_damage, read_blob};
+use super::segment::BlobId;
 use super::visit::{Step, Visitor};
 use crate::private;
 use crate::store::Error;

@@ -11,9 +11,9 @@ use bytes::Bytes;
 use memmap2::{Advice, Mmap, MmapOptions};
 use rustix::param::page_size;
 
-use super::layout::{BlobId, Layout};
+use super::layout::Layout;
 use super::medium::{Adoption, Medium, NewFile, Syncer};
-use super::segment::{Segment, slice};
+use super::segment::{BlobId, Segment, slice};
 use super::window::show;
 use crate::auth::BodyProof;
 use crate::s3::checksum::Checksum;
@@ -154,7 +154,7 @@ impl Writer {
 
 /// A body that arrived whole and is durable, with its proof: what alone can be published.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// let received = presigned::store::Received { proof: todo!(), content: todo!() };
 /// ```
 #[derive(Debug)]

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::io;
 
 use super::index::Index;
-use super::layout::{BlobId, Layout, VERSION};
+use super::layout::{Layout, VERSION};
 use super::medium::Medium;
 use super::record::{ObjectRecord, PartRecord, UsageRecord, decode, encode};
+use super::segment::BlobId;
 use super::versions::{Version, parse_version_key};
 use crate::store::Error;
 

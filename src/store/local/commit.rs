@@ -15,8 +15,9 @@ use tokio::sync::oneshot;
 
 use super::blob::NewBlob;
 use super::index::{Index, Transaction};
-use super::layout::{BlobId, Layout};
+use super::layout::Layout;
 use super::medium::Medium;
+use super::segment::BlobId;
 use crate::metrics::{Counter, Histogram};
 use crate::store::Error;
 

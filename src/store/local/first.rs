@@ -4,9 +4,40 @@
 use serde::Deserialize;
 
 use super::record::{
-    BlobRecord, BucketRecord, Head, ObjectRecord, StoredAlgorithm, StoredBody, StoredChecksum, StoredPart,
-    StoredVersioning, UploadRecord,
+    BlobRecord, BucketRecord, Head, ObjectRecord, Record, StoredAlgorithm, StoredBody, StoredChecksum,
+    StoredPart, StoredVersioning, UploadRecord,
 };
+use super::second::{SecondBucket, SecondHead, SecondObject};
+
+impl Record<'_> for Head {
+    type First = FirstHead;
+    type Second = SecondHead;
+    type Third = Self;
+}
+
+impl Record<'_> for ObjectRecord {
+    type First = FirstObject;
+    type Second = SecondObject;
+    type Third = Self;
+}
+
+impl Record<'_> for BucketRecord {
+    type First = FirstBucket;
+    type Second = SecondBucket;
+    type Third = Self;
+}
+
+impl Record<'_> for UploadRecord {
+    type First = FirstUpload;
+    type Second = Self;
+    type Third = Self;
+}
+
+impl Record<'_> for BlobRecord {
+    type First = FirstBlob;
+    type Second = Self;
+    type Third = Self;
+}
 
 #[derive(Deserialize)]
 pub(super) struct FirstHead {

@@ -26,10 +26,10 @@ use std::path::Path;
 use heed::types::Bytes as Raw;
 use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithTls};
 
-use super::layout::BlobId;
 use super::record::{
     BlobRecord, BucketRecord, Head, ObjectRecord, StoredChecksum, UsageRecord, decode, encode,
 };
+use super::segment::BlobId;
 use super::segment::Segment;
 use crate::s3::name::{BucketName, ObjectKey, PartNumber, UploadId};
 use crate::store::Error;

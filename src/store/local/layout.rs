@@ -18,9 +18,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 
 use super::medium::Medium;
-use super::segment::Segment;
+use super::segment::{BlobId, Segment};
 use crate::private;
-use crate::s3::name::{hex_decode, hex_encode};
+use crate::s3::name::hex_encode;
 
 /// The text of `format` that this version writes.
 const FORMAT: &str = "presigned store 4\n";
@@ -44,28 +44,6 @@ const OWN_NAMES: [&str; 11] = [
     "credentials.toml.new",
     "lost+found",
 ];
-
-/// The name of a blob: 16 random bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct BlobId(pub [u8; 16]);
-
-impl BlobId {
-    pub(super) fn random() -> io::Result<Self> {
-        let mut bytes = [0; 16];
-        getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
-        Ok(Self(bytes))
-    }
-
-    pub(super) fn parse(name: &str) -> Option<Self> {
-        hex_decode(name).map(Self)
-    }
-}
-
-impl fmt::Display for BlobId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex_encode(&self.0))
-    }
-}
 
 /// Why a store could not be opened; one line for whoever started it.
 #[derive(Debug)]

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 use super::blob::Pins;
 use super::commit::{Committer, Notice};
 use super::index::Index;
-use super::layout::{BlobId, Layout};
+use super::layout::Layout;
 use super::medium::Medium;
+use super::segment::BlobId;
 
 /// Most blobs removed before the index hears of it.
 const BATCH_BLOBS_MAX: usize = 1024;

@@ -6,8 +6,6 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::first::{FirstBlob, FirstBucket, FirstHead, FirstObject, FirstUpload};
-use super::second::{SecondBucket, SecondHead, SecondObject};
 use super::segment::Segment;
 use crate::clock::Timestamp;
 use crate::s3::checksum::{Algorithm, Checksum, ChecksumType};
@@ -118,12 +116,6 @@ pub(super) struct Head {
     pub archived: bool,
 }
 
-impl Record<'_> for Head {
-    type First = FirstHead;
-    type Second = SecondHead;
-    type Third = Self;
-}
-
 impl Head {
     pub(super) fn new(
         modified: Timestamp,
@@ -204,12 +196,6 @@ pub(super) struct ObjectRecord {
     pub tags: Vec<(String, String)>,
 }
 
-impl Record<'_> for ObjectRecord {
-    type First = FirstObject;
-    type Second = SecondObject;
-    type Third = Self;
-}
-
 /// A part that an object was uploaded in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StoredPart {
@@ -276,12 +262,6 @@ pub(super) struct BucketRecord {
     pub has_lifecycle: bool,
     /// The region that it was asked to be in, where every region is accepted.
     pub location: Option<String>,
-}
-
-impl Record<'_> for BucketRecord {
-    type First = FirstBucket;
-    type Second = SecondBucket;
-    type Third = Self;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -428,12 +408,6 @@ pub(super) struct UploadRecord {
     pub replaces: bool,
 }
 
-impl Record<'_> for UploadRecord {
-    type First = FirstUpload;
-    type Second = Self;
-    type Third = Self;
-}
-
 impl UploadRecord {
     /// What it takes up, without its parts.
     pub(super) fn record_bytes(&self, key: &[u8]) -> u64 {
@@ -511,12 +485,6 @@ pub(super) struct BlobRecord {
     pub size: u64,
     /// `None` if it was stored before blobs had one.
     pub checksum: Option<StoredChecksum>,
-}
-
-impl Record<'_> for BlobRecord {
-    type First = FirstBlob;
-    type Second = Self;
-    type Third = Self;
 }
 
 /// A completed upload, remembered for those that did not hear of it.

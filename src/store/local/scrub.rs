@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::audit::{Names, place, referring};
 use super::index::{Row, Table};
-use super::layout::{BlobId, Layout};
+use super::layout::Layout;
 use super::medium::Disk;
 use super::record::{BlobRecord, ObjectRecord, StoredBody, StoredChecksum, decode};
+use super::segment::BlobId;
 use super::versions::{Version, parse_version_key};
 use super::visit::{Step, Visitor};
 use crate::s3::checksum::{Checksum, Hasher};

@@ -1,8 +1,33 @@
-//! Runs of bytes in blobs: what a body consists of.
+//! Blobs by name, and runs of bytes in them: what a body consists of.
+
+use std::fmt;
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::BlobId;
+use crate::s3::name::{hex_decode, hex_encode};
+
+/// The name of a blob: 16 random bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct BlobId(pub [u8; 16]);
+
+impl BlobId {
+    pub(super) fn random() -> io::Result<Self> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(Self(bytes))
+    }
+
+    pub(super) fn parse(name: &str) -> Option<Self> {
+        hex_decode(name).map(Self)
+    }
+}
+
+impl fmt::Display for BlobId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex_encode(&self.0))
+    }
+}
 
 /// A run of bytes in a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

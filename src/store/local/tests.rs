@@ -428,7 +428,7 @@ async fn an_examination_finds_damage_and_mends_what_is_safe() {
         let index = Index::open(&layout.index()).expect("opens");
         let mut transaction = index.write().expect("a transaction");
         let blob =
-            layout::BlobId::parse(files[2].file_name().and_then(|name| name.to_str()).expect("a name"));
+            segment::BlobId::parse(files[2].file_name().and_then(|name| name.to_str()).expect("a name"));
         transaction.retain(&[segment::Segment::new(blob.expect("an id"), 0, 1)]).expect("counted");
         transaction.raw.commit().expect("committed");
     }
