@@ -88,8 +88,9 @@ pub enum Identity {
 
 /// A request whose signature held, or that had none. Only [`authenticate`] makes one.
 ///
-/// ```compile_fail
-/// let verified = presigned::auth::Verified { request: todo!(), identity: todo!() };
+/// ```compile_fail,E0451
+/// use presigned::auth::Verified;
+/// let forged = Verified { request: todo!(), identity: todo!(), mechanism: todo!(), payload: todo!() };
 /// ```
 #[derive(Debug)]
 pub struct Verified {

@@ -456,10 +456,10 @@ pub fn bad_checksum(algorithm: Algorithm) -> Error {
 
 /// That a body arrived whole and is the one announced; what was computed of it. Only a [`Digester`] makes one.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// let proof = presigned::auth::BodyProof { size: 0, md5: [0; 16], shown: None, checksum: None };
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct BodyProof {
     size: u64,
     md5: [u8; 16],

@@ -8,18 +8,18 @@ use crate::s3::error::{Error, ErrorCode};
 /// That a verified request may be carried out. Borrows the request, so that what was verified, permitted and
 /// carried out are the same value.
 ///
-/// ```compile_fail
+/// ```compile_fail,E0451
 /// fn forge(verified: &presigned::auth::Verified) -> presigned::policy::Permit<'_> {
 ///     presigned::policy::Permit { verified }
 /// }
 /// ```
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct Permit<'v> {
     verified: &'v Verified,
 }
 
 impl<'v> Permit<'v> {
-    pub fn verified(self) -> &'v Verified {
+    pub fn verified(&self) -> &'v Verified {
         self.verified
     }
 }
