@@ -16,7 +16,7 @@
 //!
 //! # Layers
 //!
-//! Imports lead down only; `tests/tidy.rs` sees to it.
+//! Imports lead down only; `tests/tidy` sees to it.
 //!
 //! | layer | module | what it is |
 //! | --- | --- | --- |

@@ -1,23 +1,27 @@
-//! Holds the tree to its conventions: layers that only point down, file sizes, module docs, banned words.
+//! Holds the tree to its conventions: imports that only lead down, files without circles, sizes, faces, banned words.
 
+mod imports;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Modules and their layers; an import must lead to a lower one, or to the same module.
-const LAYERS: [(&str, u8); 13] = [
-    ("clock", 0),
-    ("metrics", 0),
-    ("private", 0),
-    ("s3", 1),
-    ("auth", 2),
-    ("policy", 3),
-    ("store", 3),
-    ("api", 4),
-    ("admin", 5),
-    ("server", 6),
-    ("config", 7),
-    ("cli", 8),
-    ("main", 9),
+use imports::{CratePath, imports};
+
+/// The modules, lowest first, and which others each may import: an edge that is not here is a decision to be made.
+const EDGES: [(&str, &[&str]); 12] = [
+    ("clock", &[]),
+    ("metrics", &[]),
+    ("private", &[]),
+    ("s3", &["clock"]),
+    ("auth", &["clock", "s3"]),
+    ("policy", &["auth", "s3"]),
+    ("store", &["auth", "clock", "metrics", "private", "s3"]),
+    ("api", &["auth", "clock", "metrics", "policy", "s3", "store"]),
+    ("admin", &["api"]),
+    ("server", &["admin", "api", "s3", "store"]),
+    ("config", &["api", "auth", "s3", "server", "store"]),
+    ("cli", &["admin", "api", "auth", "clock", "config", "policy", "private", "s3", "server", "store"]),
 ];
 const FILE_LINES_MAX: usize = 700;
 
@@ -44,57 +48,89 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// The module of a file: the first component below `src`.
-fn module(path: &Path) -> String {
-    let below = path.strip_prefix(root().join("src")).expect("below src");
-    let first = below.components().next().expect("a component").as_os_str().to_string_lossy();
-    first.trim_end_matches(".rs").to_owned()
-}
-
-fn layer(module: &str) -> Option<u8> {
-    LAYERS.iter().find(|(name, _)| *name == module).map(|(_, layer)| *layer)
-}
-
-/// The crate's modules that a source names: `crate::name` and `crate::{name, ...}`.
-fn imports(text: &str) -> Vec<String> {
-    let mut found = Vec::new();
-    for (at, _) in text.match_indices("crate::") {
-        let rest = &text[at + "crate::".len()..];
-        let names = match rest.strip_prefix('{') {
-            Some(list) => list.split('}').next().unwrap_or_default(),
-            None => rest,
-        };
-        let many = rest.starts_with('{');
-        for name in names.split(',').take(if many { usize::MAX } else { 1 }) {
-            let name: String = name
-                .trim()
-                .chars()
-                .take_while(|c| c.is_ascii_lowercase() || *c == '_' || c.is_ascii_digit())
-                .collect();
-            found.push(name);
-        }
+/// The modules of a file: `store`, `local`, `blob`.
+fn module_path(path: &Path) -> CratePath {
+    let below = path.strip_prefix(root().join("src")).expect("below src").with_extension("");
+    let mut names: CratePath = below.components().map(|it| it.as_os_str().to_string_lossy().into()).collect();
+    if names.last().is_some_and(|name| ["mod", "lib", "main"].contains(&name.as_str())) {
+        names.pop();
     }
-    found
+    names
 }
 
 #[test]
 fn imports_lead_down() {
     let mut wrong = Vec::new();
+    for (at, (name, below)) in EDGES.iter().enumerate() {
+        let lower: Vec<_> = EDGES[..at].iter().map(|(name, _)| *name).collect();
+        wrong.extend(below.iter().filter(|to| !lower.contains(to)).map(|to| format!("{name} is below {to}")));
+    }
+    let mut used = BTreeSet::new();
     for (path, text) in sources("src") {
-        let from = module(&path);
-        if from == "lib" {
+        let module = module_path(&path);
+        // The two roots hold everything.
+        let Some(from) = module.first() else {
             continue;
-        }
-        let own = layer(&from).unwrap_or_else(|| panic!("{from} has no layer"));
-        for to in imports(&text).into_iter().filter(|to| *to != from) {
-            match layer(&to) {
-                Some(other) if other < own => {}
-                // The configuration makes each module's own settings; the command line holds everything.
-                _ => wrong.push(format!("{} imports {to}", path.display())),
+        };
+        let (_, below) = EDGES.iter().find(|(name, _)| name == from).expect("a module that is listed");
+        for to in imports(&text, &module, true).iter().filter_map(|import| import.first()) {
+            let is_module = EDGES.iter().any(|(name, _)| name == to);
+            if is_module && to != from && !below.contains(&to.as_str()) {
+                wrong.push(format!("{} imports {to}", path.display()));
             }
+            used.insert((from.clone(), to.clone()));
         }
     }
+    for (from, below) in EDGES {
+        let unused = below.iter().filter(|to| !used.contains(&(from.to_owned(), (**to).to_owned())));
+        wrong.extend(unused.map(|to| format!("{from} no longer imports {to}: strike it out")));
+    }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Which files each file imports from. A `mod.rs` holds what is below it together, so that its own imports from there do
+/// not count.
+fn file_edges() -> BTreeMap<CratePath, BTreeSet<CratePath>> {
+    let files: Vec<_> = sources("src")
+        .into_iter()
+        .map(|(path, text)| (module_path(&path), text))
+        .filter(|(module, _)| !module.iter().any(|name| name == "tests" || name == "crash"))
+        .collect();
+    let names: BTreeSet<CratePath> = files.iter().map(|(module, _)| module.clone()).collect();
+    let file_of = |import: &CratePath| {
+        let mut prefixes =
+            (1..=import.len()).rev().map(|length| import.iter().take(length).cloned().collect());
+        prefixes.find(|prefix: &CratePath| names.contains(prefix))
+    };
+    let mut edges = BTreeMap::new();
+    for (module, text) in &files {
+        let to: BTreeSet<_> = imports(text, module, false).iter().filter_map(file_of).collect();
+        edges.insert(module.clone(), to.into_iter().filter(|to| !to.starts_with(module)).collect());
+    }
+    edges
+}
+
+#[test]
+fn files_have_no_circles() {
+    let mut edges = file_edges();
+    // Files that import from none that is left cannot be part of one.
+    loop {
+        let left: BTreeSet<CratePath> = edges.keys().cloned().collect();
+        for to in edges.values_mut() {
+            to.retain(|to| left.contains(to));
+        }
+        let before = edges.len();
+        edges.retain(|_, to| !to.is_empty());
+        if edges.len() == before {
+            break;
+        }
+    }
+    let show = |module: &CratePath| module.join("/");
+    let circles: Vec<_> = edges
+        .iter()
+        .map(|(from, to)| format!("{} -> {}", show(from), to.iter().map(show).collect::<Vec<_>>().join(", ")))
+        .collect();
+    assert!(circles.is_empty(), "{circles:#?}");
 }
 
 #[test]
@@ -150,7 +186,7 @@ fn unsafe_is_where_files_are_mapped_and_the_index_is_opened() {
 fn the_verifier_stays_alone() {
     // What others embed must not drag in a runtime, sockets or files.
     for (path, text) in sources("src") {
-        if ["clock", "s3", "auth"].contains(&module(&path).as_str()) {
+        if ["clock", "s3", "auth"].contains(&module_path(&path).first().map_or("", String::as_str)) {
             for word in ["tokio", "hyper", "std::fs", "std::net::Tcp"] {
                 assert!(!text.contains(word), "{} names {word}", path.display());
             }
