@@ -19,7 +19,7 @@ use crate::clock::log_time;
 use crate::config::LogFormat;
 
 /// How long lines are gathered between two writes: under load one write carries many.
-const GATHER_TIME: Duration = Duration::from_millis(10);
+const GATHER_TIME: Duration = Duration::from_millis(2);
 /// Most bytes that wait for a reader that is slow; lines beyond are counted instead.
 const WAITING_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Which lines are wanted.

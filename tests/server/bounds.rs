@@ -66,7 +66,7 @@ fn a_file_that_is_cut_short_ends_its_request_only() {
     }
     wait_for(&mut connection, 1, &[3]).expect("the stream is reset");
     Request::to(server.address, "GET", "/_presigned/health").send().expect(200);
-    assert!(log(&server).contains("reading a body failed"), "{}", log(&server));
+    assert!(wait_for_line(&server, "reading a body failed"), "{}", log(&server));
     // A copy reads it from the beginning.
     let copy = Request::to(server.address, "PUT", "/bucket/copy")
         .headers(&[("x-amz-copy-source", "/bucket/large"), ("x-amz-checksum-algorithm", "SHA256")]);
@@ -94,7 +94,7 @@ fn a_file_that_is_changed_ends_its_request() {
         received += more;
     }
     assert!(received < 40 * MIB, "{received}");
-    assert!(log(&server).contains("was changed"), "{}", log(&server));
+    assert!(wait_for_line(&server, "was changed"), "{}", log(&server));
     let copy = Request::to(server.address, "PUT", "/bucket/copy")
         .headers(&[("x-amz-copy-source", "/bucket/large"), ("x-amz-checksum-algorithm", "SHA256")]);
     copy.body("").sign().send().expect(500);
