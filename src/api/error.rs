@@ -20,6 +20,7 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
     use store::Error as E;
     let bucket = request.target().bucket().map(|bucket| bucket.as_str()).unwrap_or_default();
     let key = request.target().key().map(|key| key.as_str()).unwrap_or_default();
+    let upload = request.query().value("uploadId").unwrap_or_default();
     match error {
         E::NoSuchBucket => ErrorCode::NoSuchBucket.error().with("BucketName", bucket),
         // Seen of this operation alone.
@@ -49,10 +50,7 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
             tracing::error!(bucket, key = redact::text(key), "a body is damaged and was not sent");
             ErrorCode::InternalError.error().at("damaged")
         }
-        E::NoSuchUpload => {
-            let id = request.query().value("uploadId").unwrap_or_default();
-            ErrorCode::NoSuchUpload.error().with("UploadId", id)
-        }
+        E::NoSuchUpload => ErrorCode::NoSuchUpload.error().with("UploadId", upload),
         E::BucketExists(_) => ErrorCode::BucketAlreadyExists.error().with("BucketName", bucket),
         E::BucketNotEmpty => ErrorCode::BucketNotEmpty.error().with("BucketName", bucket),
         E::Precondition(condition) => {
@@ -61,12 +59,10 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
         E::Conflict => ErrorCode::ConditionalRequestConflict.error().with("Key", key),
         E::InvalidPart { number, etag } => ErrorCode::InvalidPart
             .error()
-            .with("UploadId", request.query().value("uploadId").unwrap_or_default())
+            .with("UploadId", upload)
             .with("PartNumber", number.value().to_string())
             .with("ETag", unquoted(&etag)),
-        E::InvalidPartOrder => ErrorCode::InvalidPartOrder
-            .error()
-            .with("UploadId", request.query().value("uploadId").unwrap_or_default()),
+        E::InvalidPartOrder => ErrorCode::InvalidPartOrder.error().with("UploadId", upload),
         E::PartTooSmall { number, etag, size } => ErrorCode::EntityTooSmall
             .error()
             .with("ProposedSize", size.to_string())

@@ -159,21 +159,27 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
     let url = presign.url();
     let operation = check(&presign, &url, &settings, &domain)?;
-    if !arguments.curl {
-        return say(&url);
+    match arguments.curl {
+        true => say(&curl(arguments.method, operation, &presign, &url)),
+        false => say(&url),
     }
-    let flags: Vec<String> = headers
-        .iter()
-        .map(|(name, value)| format!(" --header {}", quoted(&format!("{name}: {value}"))))
-        .collect();
+}
+
+/// The command that sends what is signed.
+fn curl(method: Method, operation: Operation, presign: &Presign<'_>, url: &str) -> String {
+    let header =
+        |(name, value): &(String, String)| format!(" --header {}", quoted(&format!("{name}: {value}")));
+    let flags: String = presign.headers.iter().map(header).collect();
     let has_body =
         !matches!(operation, Operation::CreateBucket | Operation::CopyObject | Operation::UploadPartCopy);
-    let command = arguments.method.curl(&path, has_body);
+    let command = method.curl(presign.path, has_body);
     // With `--data-binary` curl would say that a form is sent.
-    let untyped =
-        command.contains("--data-binary") && !headers.iter().any(|(name, _)| name == "content-type");
-    let untyped = if untyped { " --header 'Content-Type:'" } else { "" };
-    say(&format!("{command}{untyped}{} {}", flags.concat(), quoted(&url)))
+    let is_typed = presign.headers.iter().any(|(name, _)| name == "content-type");
+    let untyped = match command.contains("--data-binary") && !is_typed {
+        true => " --header 'Content-Type:'",
+        false => "",
+    };
+    format!("{command}{untyped}{flags} {}", quoted(url))
 }
 
 /// How the server judges what is signed, as far as it can be known here.
