@@ -103,8 +103,6 @@ fn shown(full: &str, strike: impl Fn(&str) -> Cow<'_, str>) -> String {
 fn add_query(out: &mut String, query: &str) {
     let start = out.len();
     let mut is_struck = false;
-    // With an entity, a secret goes on behind an `&`.
-    let may_have_entities = memchr(b';', query.as_bytes()).is_some();
     let names_secrets = names_secret(query);
     let mut part_start = 0;
     let ends = memchr_iter(b'&', query.as_bytes()).chain([query.len()]);
@@ -126,12 +124,11 @@ fn add_query(out: &mut String, query: &str) {
             .is_ok_and(|decoded| is_secret(decoded, value) || (names_secrets && names_secret(decoded)));
         match decoded {
             Ok(_) if is_struck => out.extend([name, "=", STRUCK]),
-            Ok(_) if may_have_entities => out.push_str(part),
-            Ok(_) => out.push_str(&strike(part, true)),
+            Ok(_) => out.push_str(part),
             Err(_) => out.push_str(STRUCK),
         }
     }
-    if may_have_entities && let Some(Cow::Owned(struck)) = out.get(start..).map(|added| strike(added, true)) {
+    if let Some(Cow::Owned(struck)) = out.get(start..).map(|added| strike(added, true)) {
         out.replace_range(start.., &struck);
     }
 }

@@ -22,33 +22,27 @@ pub enum DecodeError {
     InvalidText,
 }
 
-/// Whether a byte stands for itself: `A-Z a-z 0-9 - . _ ~`.
-#[expect(clippy::indexing_slicing, reason = "checked when it is compiled")]
-const STANDS: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte: u8 = 0;
-    while byte < 128 {
-        table[byte as usize] = byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
-        byte += 1;
-    }
-    table
-};
-const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-
 /// Appends `text` to `out`, every byte but `A-Z a-z 0-9 - . _ ~` (and `/`, if kept) as `%XX` in upper case.
 pub fn encode_into(out: &mut String, text: &str, slash: Slash) {
-    let digit = |half: u8| char::from(DIGITS.get(usize::from(half)).copied().unwrap_or_default());
+    let digit = |half: u8| char::from(half + if half < 10 { b'0' } else { b'A' - 10 });
+    let stands = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'-' | b'.' | b'_' | b'~')
+            || (byte == b'/' && slash == Slash::Keep)
+    };
     // What stands for itself is copied in runs; it ends and begins with ASCII, and so between characters.
-    let mut start = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        if STANDS.get(usize::from(byte)) == Some(&true) || (byte == b'/' && slash == Slash::Keep) {
-            continue;
+    let mut rest = text;
+    while let Some(run) = rest.bytes().position(|byte| !stands(byte)) {
+        out.push_str(rest.get(..run).unwrap_or_default());
+        let escaped = rest.bytes().skip(run).take_while(|byte| !stands(*byte));
+        let mut length = run;
+        for byte in escaped {
+            out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+            length += 1;
         }
-        out.push_str(text.get(start..at).unwrap_or_default());
-        out.extend(['%', digit(byte >> 4), digit(byte & 15)]);
-        start = at + 1;
+        rest = rest.get(length..).unwrap_or_default();
     }
-    out.push_str(text.get(start..).unwrap_or_default());
+    out.push_str(rest);
 }
 
 /// [`encode_into`] a new string.
