@@ -396,7 +396,7 @@ async fn dispatch(served: &Served, request: http::Request<Incoming>, peer: &Peer
             return admin::handle(context, request.method(), request.uri().path(), request.headers()).await;
         }
     }
-    let has_slot = served.place.is_usual() || Box::pin(served.place.become_usual()).await;
+    let has_slot = served.place.is_usual() || served.place.become_usual().await;
     let refusal = if has_slot { None } else { Some(ErrorCode::SlowDown.error().at("connections")) };
     api::handle(Arc::clone(context), request, peer, refusal).await
 }

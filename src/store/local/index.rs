@@ -29,8 +29,7 @@ use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwT
 use super::record::{
     BlobRecord, BucketRecord, Head, ObjectRecord, StoredChecksum, UsageRecord, decode, encode,
 };
-use super::segment::BlobId;
-use super::segment::Segment;
+use super::segment::{BlobId, Segment};
 use crate::s3::name::{BucketName, ObjectKey, PartNumber, UploadId};
 use crate::store::Error;
 
