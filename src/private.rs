@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// The file system's.
-pub fn directory(path: &Path) -> io::Result<()> {
+pub(crate) fn directory(path: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
 
@@ -18,7 +18,7 @@ pub fn directory(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// The file system's.
-pub fn create(path: &Path) -> io::Result<File> {
+pub(crate) fn create(path: &Path) -> io::Result<File> {
     create_with(path, 0o600)
 }
 
@@ -26,7 +26,7 @@ pub fn create(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// The file system's; also that it is a link.
-pub fn open(path: &Path) -> io::Result<File> {
+pub(crate) fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options
         .create(true)
@@ -42,7 +42,7 @@ pub fn open(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// The file system's.
-pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_with(path, content, 0o600)
 }
 
@@ -50,7 +50,7 @@ pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// The file system's.
-pub fn replace_readable(path: &Path, content: &[u8]) -> io::Result<()> {
+pub(crate) fn replace_readable(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_with(path, content, 0o644)
 }
 

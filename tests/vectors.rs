@@ -1,6 +1,11 @@
 //! Golden requests that other clients signed, each verified with its intermediate values.
 
-#![expect(clippy::panic, reason = "a vector that is broken ends its test")]
+#![expect(
+    clippy::as_conversions,
+    clippy::panic,
+    clippy::string_slice,
+    reason = "a vector that is broken ends its test"
+)]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -33,7 +33,7 @@ const TRAILER_SIGNATURE: &str = "x-amz-trailer-signature";
 
 /// What signs the chunks of a body: the key of the head's signature, and the last signature of the chain.
 #[derive(Clone)]
-pub struct ChunkSigning {
+pub(super) struct ChunkSigning {
     key: SigningKey,
     timestamp: String,
     scope: Scope,

@@ -51,7 +51,7 @@ impl fmt::Debug for SecretKey {
 
 /// The scope of a V4 signature, without the access key: `yyyyMMdd/region/s3/aws4_request`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Scope {
+pub(super) struct Scope {
     pub date: String,
     pub region: String,
 }
@@ -64,7 +64,7 @@ impl fmt::Display for Scope {
 
 /// The HMAC state of a V4 signing key, ready to sign.
 #[derive(Clone)]
-pub struct SigningKey(Hmac<Sha256>);
+pub(super) struct SigningKey(Hmac<Sha256>);
 
 impl SigningKey {
     /// Derives the key of a scope: four HMACs.

@@ -448,7 +448,7 @@ impl Digester {
 }
 
 /// `BadDigest` for a checksum of this algorithm.
-pub fn bad_checksum(algorithm: Algorithm) -> Error {
+pub(super) fn bad_checksum(algorithm: Algorithm) -> Error {
     ErrorCode::BadDigest
         .says(format!("The {} you specified did not match the calculated checksum.", algorithm.name()))
         .at("checksum")

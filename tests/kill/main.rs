@@ -9,7 +9,16 @@
 //! not how far the server gets in that time. A killed process loses nothing that is in the page cache: this tests
 //! that changes are atomic and that recovery works, not that anything is synced.
 #![cfg(feature = "server")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    unreachable_pub,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::map_err_ignore,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test has no face, and fails by panicking"
+)]
 
 mod client;
 mod disk;

@@ -3,7 +3,16 @@
 //! Nothing here is signed by this crate: V4 comes from the `aws-sigv4` crate, V2 and the odd shapes that no
 //! signer makes are put together by hand from its primitives.
 #![cfg(feature = "server")]
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![allow(
+    unreachable_pub,
+    clippy::as_conversions,
+    clippy::indexing_slicing,
+    clippy::map_err_ignore,
+    clippy::panic,
+    clippy::string_slice,
+    clippy::unwrap_used,
+    reason = "a test has no face, and fails by panicking"
+)]
 
 mod check;
 mod harness;
