@@ -27,6 +27,7 @@
 //! | 3 | `policy` | may they? |
 //! | 3 | `store` | where objects live |
 //! | 4 | `api` | the path of a request |
+//! | 5 | `jobs` | what happens without a request |
 //! | 5 | `admin` | what the server says of itself |
 //! | 6 | `server` | sockets, TLS, hyper |
 //! | 7 | `config` | file and flags in, each module's settings out |
@@ -63,7 +64,7 @@
 //! ```
 //! use std::sync::Arc;
 //! use presigned::auth::{Identity, Key, Keyring, SecretKey, Settings, User, authenticate};
-//! use presigned::{clock::Timestamp, s3::Request, s3::target::Domains};
+//! use presigned::{clock::Timestamp, s3::Request, s3::arrival::{Arrival, Scheme}, s3::target::Domains};
 //!
 //! let url = "/test.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AKIAIOSFODNN7EXAMPLE%2F20130524%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20130524T000000Z&X-Amz-Expires=86400&X-Amz-SignedHeaders=host&X-Amz-Signature=aeeed9bbccd4d02ee5c0109b86d86835f995330da4c265957d157751f604d404";
 //! let received = http::Request::get(url).header("host", "examplebucket.s3.amazonaws.com").body(()).unwrap();
@@ -73,7 +74,10 @@
 //! let secret = SecretKey::new("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY");
 //! let keyring = Keyring::new([Key::new("AKIAIOSFODNN7EXAMPLE", secret, user)]);
 //! let domains = Domains::new(["s3.amazonaws.com".to_owned()]);
-//! let request = Request::parse(received.into_parts().0, &domains)?;
+//! let (head, ()) = received.into_parts();
+//! // How it reached us: from where, and whether over TLS.
+//! let arrival = Arrival::of(&head, [203, 0, 113, 9].into(), Scheme::Https)?;
+//! let request = Request::parse(head, arrival, &domains)?;
 //! let verified = authenticate(request, &keyring, &Settings::default(), now).map_err(|refused| refused.error)?;
 //! // A request without any signature is verified as nobody's: what that is worth is for you to decide.
 //! assert!(matches!(verified.identity(), Identity::User { user, .. } if user.id == "main"));
@@ -95,6 +99,8 @@ pub mod clock;
 #[cfg(feature = "server")]
 pub mod config;
 #[cfg(feature = "server")]
+pub mod jobs;
+#[cfg(feature = "server")]
 pub mod metrics;
 #[cfg(feature = "server")]
 pub mod policy;
@@ -103,5 +109,6 @@ mod private;
 pub mod s3;
 #[cfg(feature = "server")]
 pub mod server;
+mod size;
 #[cfg(feature = "server")]
 pub mod store;

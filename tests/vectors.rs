@@ -17,6 +17,8 @@ use presigned::auth::{
     self, BodyKind, Examination, Key, Keyring, RegionRule, SecretKey, Settings, User, verify_policy_signature,
 };
 use presigned::clock::Timestamp;
+use presigned::s3::arrival::{Arrival, Scheme};
+use presigned::s3::check::Check;
 use presigned::s3::checksum::{Algorithm, Hasher};
 use presigned::s3::request::Request;
 use presigned::s3::target::Domains;
@@ -68,10 +70,18 @@ fn domains() -> Domains {
 }
 
 fn request(vector: &Value) -> Result<Request, presigned::s3::Error> {
-    let url = text(vector, "url");
+    sent_to(vector, split(text(vector, "url")).0, &[])
+}
+
+/// Authority of a URL, and the rest of it.
+fn split(url: &str) -> (&str, &str) {
     let (_, rest) = url.split_once("://").expect("an absolute URL");
-    let at = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (host, target) = rest.split_at(at);
+    rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()))
+}
+
+/// The request as it comes to a host, which has further names.
+fn sent_to(vector: &Value, host: &str, names: &[&str]) -> Result<Request, presigned::s3::Error> {
+    let (_, target) = split(text(vector, "url"));
     let target = if target.starts_with('/') { target.to_owned() } else { format!("/{target}") };
     let mut builder =
         http::Request::builder().method(text(vector, "method")).uri(target).header("host", host);
@@ -81,12 +91,18 @@ fn request(vector: &Value) -> Result<Request, presigned::s3::Error> {
         }
     }
     let (parts, ()) = builder.body(()).expect("a request").into_parts();
-    Request::parse(parts, &domains())
+    let arrival = Arrival::of(&parts, [127, 0, 0, 1].into(), Scheme::Http)?;
+    let arrival = arrival.known_as(names.iter().map(|name| (*name).to_owned()));
+    Request::parse(parts, arrival, &domains())
 }
 
 fn examine(vector: &Value) -> Examination {
-    let settings = Settings { region: RegionRule::Any, ..Settings::default() };
     let request = request(vector).unwrap_or_else(|error| panic!("{}: {error}", vector["id"]));
+    examine_request(vector, request)
+}
+
+fn examine_request(vector: &Value, request: Request) -> Examination {
+    let settings = Settings { region: RegionRule::Any, ..Settings::default() };
     auth::examine(request, &Keyring::new([key(vector)]), &settings, now(vector))
 }
 
@@ -124,6 +140,64 @@ fn presigned_urls_of_ten_clients() {
         }
     }
     assert_eq!(kinds, BTreeMap::from([("post-policy", 4), ("v2-query", 27), ("v4-query", 79)]));
+}
+
+/// What a URL addresses follows from the name it was signed for, whatever host it was sent to.
+#[test]
+fn the_reading_whose_signature_matches_is_the_request() {
+    let (urls, documentation) = (parse(PRESIGNED_URLS), parse(AWS_DOCUMENTATION));
+    let all = list(&urls, "vectors").iter().chain(list(&documentation, "v4_header"));
+    let mut elsewhere = 0;
+    for vector in all.filter(|v| v["kind"] != "post-policy" && v["expect"].as_str().unwrap_or("ok") == "ok") {
+        let (signed, id) = (split(text(vector, "url")).0, &vector["id"]);
+        let meant = request(vector).expect("a request");
+        let names = ["bucket.localhost", "other.s3.example.com:9000", signed];
+        let sent = sent_to(vector, "internal:9000", &names).expect("a request");
+        let examination = examine_request(vector, sent);
+        let verified = examination.verdict.unwrap_or_else(|refused| panic!("{id}: {}", refused.error));
+        let request = verified.request();
+        assert_eq!(request.target(), meant.target(), "{id}");
+        assert_eq!(request.operation(), meant.operation(), "{id}");
+        assert_eq!(request.arrival().host(), "internal:9000", "{id}");
+        elsewhere += usize::from(request.host() == signed);
+        if request.host() != signed {
+            // V2 signs no host, only the bucket and the path.
+            assert!(!verified.mechanism().name().starts_with("v4"), "{id}");
+            continue;
+        }
+        // Of several readings of which none matches, the first one is the one that is told about.
+        let sent = sent_to(vector, "internal:9000", &names[..2]).expect("a request");
+        // Not every name makes a request of it: a bucket has no parts.
+        let first = (sent.host().to_owned(), sent.target().clone());
+        let refused = examine_request(vector, sent);
+        let refused = refused.verdict.expect_err("no name matches");
+        assert_eq!(refused.error.code().name(), "SignatureDoesNotMatch", "{id}");
+        assert_eq!((refused.request.host(), refused.request.target()), (first.0.as_str(), &first.1), "{id}");
+        let shown = format!("host:{}", first.0);
+        let canonical = refused.error.detail("CanonicalRequest").unwrap_or(&shown);
+        assert!(canonical.contains(&shown), "{id}: {canonical}");
+    }
+    assert!(elsewhere > 80, "{elsewhere}");
+}
+
+/// The checks of a presigned URL, in the order of S3.
+#[test]
+fn an_examination_keeps_its_steps() {
+    let vectors = parse(PRESIGNED_URLS);
+    let steps = |kind: &str| {
+        let vector = list(&vectors, "vectors").iter().find(|v| v["kind"] == kind && v["expect"] == "ok");
+        let examination = examine(vector.expect("one"));
+        examination.trace.steps.passed().map(Check::name).collect::<Vec<_>>().join(", ")
+    };
+    assert_eq!(
+        steps("v4-query"),
+        "one mechanism, parameters, algorithm, credential, date, credential date, expires, signed headers, \
+         not yet valid, expired, access key, headers signed, token, payload hash, signature, one reading"
+    );
+    assert_eq!(
+        steps("v2-query"),
+        "one mechanism, parameters, access key, token, expired, signature, one reading"
+    );
 }
 
 #[test]

@@ -54,7 +54,7 @@ async fn measured(context: &Arc<Context>, headers: &HeaderMap) -> Reply {
         return reply;
     }
     let shared = Arc::clone(context);
-    match tokio::task::spawn_blocking(move || metrics(&shared.requests, &shared.store)).await {
+    match tokio::task::spawn_blocking(move || metrics(&shared.journal.requests, &shared.store)).await {
         Ok(Ok(page)) => text(StatusCode::OK, page),
         Ok(Err(error)) => {
             tracing::error!(%error, "the metrics cannot be read");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::s3::check::Check;
 use crate::s3::error::{Error, ErrorCode};
 
 /// Whole bodies that are read at once, for each core.
@@ -50,7 +51,7 @@ impl Bounds {
     /// # Errors
     /// `SlowDown`.
     pub(super) fn files(&self, count: usize) -> Result<Taken, Error> {
-        take(&self.files, count, "open files")
+        take(&self.files, count, Check::OpenFiles)
     }
 
     /// An empty document that has room for so many bytes.
@@ -61,7 +62,7 @@ impl Bounds {
         let share =
             if bytes <= SMALL_DOCUMENT_BYTES_MAX { &self.small_documents } else { &self.large_documents };
         let capacity = usize::try_from(bytes).unwrap_or(usize::MAX);
-        let room = take(share, capacity, "documents")?;
+        let room = take(share, capacity, Check::Documents)?;
         Ok(Document { bytes: Vec::with_capacity(capacity), _room: Some(room) })
     }
 
@@ -70,19 +71,19 @@ impl Bounds {
     /// # Errors
     /// `SlowDown` if too many wait already.
     pub(super) async fn turn_to_read(&self) -> Result<Taken, Error> {
-        let _waiting = take(&self.waiting, 1, "reads")?;
+        let _waiting = take(&self.waiting, 1, Check::Reads)?;
         let turn = Arc::clone(&self.reads).acquire_owned().await;
-        turn.map(Taken).map_err(|_| slow_down("reads"))
+        turn.map(Taken).map_err(|_| slow_down(Check::Reads))
     }
 }
 
-fn take(share: &Arc<Semaphore>, count: usize, check: &'static str) -> Result<Taken, Error> {
+fn take(share: &Arc<Semaphore>, count: usize, check: Check) -> Result<Taken, Error> {
     let count = u32::try_from(count).map_err(|_| slow_down(check))?;
     Arc::clone(share).try_acquire_many_owned(count).map(Taken).map_err(|_| slow_down(check))
 }
 
-fn slow_down(check: &'static str) -> Error {
-    ErrorCode::SlowDown.error().at(check)
+fn slow_down(check: Check) -> Error {
+    ErrorCode::SlowDown.error().check(check)
 }
 
 /// A document in memory, with its room there.

@@ -17,6 +17,7 @@ use super::canonical::{CanonicalRequest, spaced_hex};
 use super::claim::V4Claim;
 use super::credential::{Scope, SigningKey};
 use super::mismatch;
+use crate::s3::check::Check;
 use crate::s3::checksum::{Algorithm, Checksum};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::hex_encode;
@@ -67,7 +68,7 @@ impl ChunkSigning {
         mismatch(&self.access_key, text, provided)
             .with("CanonicalRequest", self.canonical.to_string())
             .with("CanonicalRequestBytes", spaced_hex(self.canonical.as_bytes()))
-            .at("chunk signature")
+            .check(Check::ChunkSignature)
     }
 
     /// Checks one link of the chain and makes it the last.
@@ -305,7 +306,7 @@ impl Decoder {
         }
         let invalid = || {
             ErrorCode::InvalidRequest
-                .says(format!("Value for {} trailing header is invalid.", algorithm.header()))
+                .with_message(format!("Value for {} trailing header is invalid.", algorithm.header()))
         };
         Checksum::parse(algorithm, value).map(Some).ok_or_else(invalid)
     }
@@ -329,14 +330,14 @@ fn chunk_signature(extensions: &str, signing: &ChunkSigning) -> Result<String, E
 /// `IncompleteBody` for a body of another length than declared.
 pub(super) fn incomplete(expected: u64, provided: u64) -> Error {
     ErrorCode::IncompleteBody
-        .says("You did not provide the number of bytes specified by the Content-Length HTTP header")
+        .with_message("You did not provide the number of bytes specified by the Content-Length HTTP header")
         .with("NumberBytesExpected", expected.to_string())
         .with("NumberBytesProvided", provided.to_string())
-        .at("length")
+        .check(Check::Length)
 }
 
 fn terminated() -> Error {
-    ErrorCode::IncompleteBody.error().at("chunk framing")
+    ErrorCode::IncompleteBody.error().check(Check::ChunkFraming)
 }
 
 fn malformed_trailer() -> Error {

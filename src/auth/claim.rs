@@ -3,6 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::clock::Timestamp;
+use crate::s3::check::{Check, Steps};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::hex_encode;
 use crate::s3::request::Request;
@@ -74,7 +75,7 @@ pub(super) fn mechanism(request: &Request) -> Result<Mechanism, Error> {
             "Authorization",
             value,
         )
-        .at("one mechanism"));
+        .check(Check::OneMechanism));
     }
     let Some(header) = header else {
         // A lone `Expires` is a V2 URL that lost its other parameters.
@@ -86,7 +87,7 @@ pub(super) fn mechanism(request: &Request) -> Result<Mechanism, Error> {
         });
     };
     let refuse = |message: &'static str| {
-        Error::invalid_argument(message, "Authorization", header.as_str()).at("authorization header")
+        Error::invalid_argument(message, "Authorization", header.as_str()).check(Check::AuthorizationHeader)
     };
     match header.split_once(' ') {
         None => Err(refuse("Authorization header is invalid -- one and only one ' ' (space) required.")),
@@ -155,51 +156,58 @@ impl V4Claim {
     ///
     /// # Errors
     /// `AuthorizationQueryParametersError`, in the order in which S3 checks.
-    pub(super) fn of_query(request: &Request, settings: &Settings) -> Result<Self, Error> {
+    pub(super) fn of_query(request: &Request, settings: &Settings, steps: &mut Steps) -> Result<Self, Error> {
         let query = request.query();
-        let refuse = |message: String| ErrorCode::AuthorizationQueryParametersError.says(message);
+        let refuse = |message: String| ErrorCode::AuthorizationQueryParametersError.with_message(message);
         // A repeated parameter can only be an attack or a mistake: which of the two would be meant?
         if V4_PARAMETERS.iter().any(|name| query.count(name) != 1) {
-            return Err(ErrorCode::AuthorizationQueryParametersError.error().at("parameters"));
+            return Err(ErrorCode::AuthorizationQueryParametersError.error().check(Check::Parameters));
         }
+        steps.pass(Check::Parameters);
         let value = |name| query.value(name).unwrap_or_default();
         match value("X-Amz-Algorithm") {
-            ALGORITHM => {}
+            ALGORITHM => steps.pass(Check::Algorithm),
             "AWS4-ECDSA-P256-SHA256" => return Err(not_sigv4a("X-Amz-Algorithm")),
             _ => {
                 return Err(refuse(format!(
                     "X-Amz-Algorithm only supports \"{ALGORITHM} and AWS4-ECDSA-P256-SHA256\""
                 ))
-                .at("algorithm"));
+                .check(Check::Algorithm));
             }
         }
         let (access_key, scope) = parse_credential(value("X-Amz-Credential"), settings).map_err(|fault| {
             fault.error(ErrorCode::AuthorizationQueryParametersError, MALFORMED_CREDENTIAL)
         })?;
+        steps.pass(Check::Credential);
         let timestamp = value("X-Amz-Date").to_owned();
         let date = Timestamp::parse_iso_basic(&timestamp).ok_or_else(|| {
             refuse("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"".to_owned())
-                .at("date")
+                .check(Check::Date)
         })?;
+        steps.pass(Check::Date);
         if !timestamp.starts_with(&scope.date) {
             return Err(refuse(format!(
                 "Invalid credential date \"{}\". This date is not the same as X-Amz-Date: \"{}\".",
                 scope.date,
                 timestamp.get(..8).unwrap_or_default()
             ))
-            .at("credential date"));
+            .check(Check::CredentialDate));
         }
+        steps.pass(Check::CredentialDate);
         let expires_seconds = parse_expires(value("X-Amz-Expires"), settings.expires_v4_seconds_max)?;
+        steps.pass(Check::Expires);
+        let signed_headers = parse_signed_headers(value("X-Amz-SignedHeaders")).ok_or_else(|| {
+            refuse(format!("X-Amz-SignedHeaders must not name more than {SIGNED_HEADERS_MAX} headers"))
+                .check(Check::SignedHeaders)
+        })?;
+        steps.pass(Check::SignedHeaders);
         Ok(Self {
             access_key,
             scope,
             timestamp,
             date,
             expires_seconds: Some(expires_seconds),
-            signed_headers: parse_signed_headers(value("X-Amz-SignedHeaders")).ok_or_else(|| {
-                refuse(format!("X-Amz-SignedHeaders must not name more than {SIGNED_HEADERS_MAX} headers"))
-                    .at("signed headers")
-            })?,
+            signed_headers,
             signature: value("X-Amz-Signature").to_owned(),
         })
     }
@@ -208,11 +216,15 @@ impl V4Claim {
     ///
     /// # Errors
     /// `AuthorizationHeaderMalformed`, in the order in which S3 checks; `AccessDenied` without a usable date.
-    pub(super) fn of_header(request: &Request, settings: &Settings) -> Result<Self, Error> {
+    pub(super) fn of_header(
+        request: &Request,
+        settings: &Settings,
+        steps: &mut Steps,
+    ) -> Result<Self, Error> {
         let refuse = |message: String| {
             ErrorCode::AuthorizationHeaderMalformed
-                .says(format!("{MALFORMED_HEADER}{message}"))
-                .at("authorization header")
+                .with_message(format!("{MALFORMED_HEADER}{message}"))
+                .check(Check::AuthorizationHeader)
         };
         let header = authorization(request).unwrap_or_default();
         let rest = header.split_once(' ').map_or("", |(_, rest)| rest);
@@ -238,23 +250,29 @@ impl V4Claim {
         };
         let (credential, signed_headers, signature) =
             (component("Credential")?, component("SignedHeaders")?, component("Signature")?);
+        steps.pass(Check::AuthorizationHeader);
         let (access_key, scope) = parse_credential(credential, settings)
             .map_err(|fault| fault.error(ErrorCode::AuthorizationHeaderMalformed, MALFORMED_HEADER))?;
+        steps.pass(Check::Credential);
         let (date, _) = request_date(request, Version::V4)?;
+        steps.pass(Check::Date);
         let timestamp = date.iso_basic();
         if !timestamp.starts_with(&scope.date) {
             return Err(refuse("Invalid credential date. Date is not the same as X-Amz-Date.".to_owned())
-                .at("credential date"));
+                .check(Check::CredentialDate));
         }
+        steps.pass(Check::CredentialDate);
+        let signed_headers = parse_signed_headers(signed_headers).ok_or_else(|| {
+            refuse(format!("SignedHeaders must not name more than {SIGNED_HEADERS_MAX} headers."))
+        })?;
+        steps.pass(Check::SignedHeaders);
         Ok(Self {
             access_key,
             scope,
             timestamp,
             date,
             expires_seconds: None,
-            signed_headers: parse_signed_headers(signed_headers).ok_or_else(|| {
-                refuse(format!("SignedHeaders must not name more than {SIGNED_HEADERS_MAX} headers."))
-            })?,
+            signed_headers,
             signature: signature.to_owned(),
         })
     }
@@ -285,13 +303,14 @@ impl V2Claim {
     ///
     /// # Errors
     /// `AccessDenied` if a parameter is missing.
-    pub(super) fn of_query(request: &Request) -> Result<Self, Error> {
+    pub(super) fn of_query(request: &Request, steps: &mut Steps) -> Result<Self, Error> {
         let query = request.query();
         if V2_PARAMETERS.iter().any(|name| query.count(name) != 1) {
             return Err(ErrorCode::AccessDenied
-                .says("Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters")
-                .at("parameters"));
+                .with_message("Query-string authentication requires the Signature, Expires and AWSAccessKeyId parameters")
+                .check(Check::Parameters));
         }
+        steps.pass(Check::Parameters);
         let value = |name| query.value(name).unwrap_or_default();
         let expires = value("Expires");
         Ok(Self {
@@ -306,7 +325,7 @@ impl V2Claim {
     ///
     /// # Errors
     /// `InvalidArgument` without a colon, `AccessDenied` without a usable date.
-    pub(super) fn of_header(request: &Request) -> Result<Self, Error> {
+    pub(super) fn of_header(request: &Request, steps: &mut Steps) -> Result<Self, Error> {
         let header = authorization(request).unwrap_or_default();
         let rest = header.split_once(' ').map_or("", |(_, rest)| rest.trim());
         let (access_key, signature) = rest.split_once(':').ok_or_else(|| {
@@ -315,9 +334,11 @@ impl V2Claim {
                 "Authorization",
                 header.as_str(),
             )
-            .at("authorization header")
+            .check(Check::AuthorizationHeader)
         })?;
+        steps.pass(Check::AuthorizationHeader);
         let (date, sent) = request_date(request, Version::V2)?;
+        steps.pass(Check::Date);
         let date_line = match request.amz("x-amz-date") {
             Some(_) => String::new(),
             None => sent.clone(),
@@ -341,8 +362,8 @@ const V2_EXPIRES_MAX: i64 = i32::MAX as i64;
 pub(super) fn parse_v2_expires(text: &str) -> Result<Timestamp, Error> {
     let seconds = parse_decimal(text).filter(|&seconds| seconds <= V2_EXPIRES_MAX).ok_or_else(|| {
         ErrorCode::AccessDenied
-            .says(format!("Invalid date (should be seconds since epoch): {text}"))
-            .at("expires")
+            .with_message(format!("Invalid date (should be seconds since epoch): {text}"))
+            .check(Check::Expires)
     })?;
     Ok(Timestamp::from_unix_seconds(seconds))
 }
@@ -365,8 +386,8 @@ enum Version {
 fn request_date(request: &Request, version: Version) -> Result<(Timestamp, String), Error> {
     let refuse = || {
         ErrorCode::AccessDenied
-            .says("AWS authentication requires a valid Date or x-amz-date header")
-            .at("date")
+            .with_message("AWS authentication requires a valid Date or x-amz-date header")
+            .check(Check::Date)
     };
     let (sent, amz) = match (request.amz("x-amz-date"), request.header("date")) {
         (Some(amz), _) => (amz.into_owned(), true),
@@ -411,9 +432,9 @@ struct CredentialFault {
 
 impl CredentialFault {
     fn error(self, code: ErrorCode, prefix: &str) -> Error {
-        let error = code.says(format!("{prefix}{}", self.message)).at("credential");
+        let error = code.with_message(format!("{prefix}{}", self.message)).check(Check::Credential);
         match self.region {
-            Some(region) => error.with("Region", region).at("region"),
+            Some(region) => error.with("Region", region).check(Check::Region),
             None => error,
         }
     }
@@ -460,7 +481,9 @@ fn parse_credential(text: &str, settings: &Settings) -> Result<(String, Scope), 
 
 /// Parses `X-Amz-Expires`.
 fn parse_expires(text: &str, seconds_max: i64) -> Result<i64, Error> {
-    let refuse = |message: String| ErrorCode::AuthorizationQueryParametersError.says(message).at("expires");
+    let refuse = |message: String| {
+        ErrorCode::AuthorizationQueryParametersError.with_message(message).check(Check::Expires)
+    };
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text),
@@ -485,7 +508,7 @@ fn parse_decimal(text: &str) -> Option<i64> {
 }
 
 fn not_sigv4a(header: &'static str) -> Error {
-    Error::not_implemented_header(header, Some("SigV4A is not implemented here")).at("algorithm")
+    Error::not_implemented_header(header, Some("SigV4A is not implemented here")).check(Check::Algorithm)
 }
 
 #[cfg(test)]

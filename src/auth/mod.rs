@@ -29,6 +29,7 @@ pub use post::verify_policy_signature;
 pub use sign::{Presign, SignVersion};
 
 use crate::clock::Timestamp;
+use crate::s3::check::{Check, Steps};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::request::Request;
 use canonical::spaced_hex;
@@ -128,9 +129,11 @@ impl fmt::Debug for Refused {
     }
 }
 
-/// What was computed on the way to a verdict. Holds no expected signature, but whatever the client signed.
+/// What was checked and computed on the way to a verdict. Holds no expected signature, but whatever the client signed.
 #[derive(Clone, Default)]
 pub struct Trace {
+    /// The checks that held, in the order in which they were made.
+    pub steps: Steps,
     /// The canonical request, for V4.
     pub canonical_request: Option<CanonicalRequest>,
     /// The string to sign.
@@ -165,41 +168,86 @@ pub fn authenticate(
     examine(request, keyring, settings, now).verdict
 }
 
-/// Verifies a request and keeps the intermediate values.
+/// Verifies a request and keeps what was checked and computed. Of several readings the one whose signature matches is the
+/// request; if none does, the refusal is that of the first one.
 pub fn examine(request: Request, keyring: &Keyring, settings: &Settings, now: Timestamp) -> Examination {
-    let mut trace = Trace::default();
-    let verdict = match judge(&request, keyring, settings, now, &mut trace) {
-        Ok((identity, mechanism, payload)) => Ok(Verified { request, identity, mechanism, payload }),
-        Err(error) => Err(Box::new(Refused { request, error })),
-    };
-    Examination { trace, verdict }
+    let examiner = Examiner { keyring, settings, now };
+    let mut request = request;
+    let mut first: Option<(Error, Trace)> = None;
+    loop {
+        let mut trace = Trace::default();
+        match examiner.judge(&request, &mut trace) {
+            Ok((identity, mechanism, payload)) => {
+                let verdict = Ok(Verified { request, identity, mechanism, payload });
+                return Examination { trace, verdict };
+            }
+            Err(error) => {
+                let goes_on = error.failed_check() == Some(Check::Signature) && request.read_otherwise();
+                let (error, trace) = match first.take() {
+                    // Another reading matched, and what it asks for was refused.
+                    Some(_) if error.failed_check() != Some(Check::Signature) => (error, trace),
+                    Some(first) => first,
+                    None => (error, trace),
+                };
+                if !goes_on {
+                    return Examination { trace, verdict: Err(Box::new(Refused { request, error })) };
+                }
+                first = Some((error, trace));
+            }
+        }
+    }
 }
 
-fn judge(
-    request: &Request,
-    keyring: &Keyring,
-    settings: &Settings,
+/// What requests are verified with.
+#[derive(Clone, Copy)]
+struct Examiner<'a> {
+    keyring: &'a Keyring,
+    settings: &'a Settings,
     now: Timestamp,
-    trace: &mut Trace,
-) -> Result<(Identity, Mechanism, Payload), Error> {
-    let mechanism = claim::mechanism(request)?;
-    let (key, payload) = match mechanism {
-        Mechanism::Anonymous => {
-            let literal = request.header("x-amz-content-sha256");
-            let payload = literal.map(|literal| Payload::of_anonymous(&literal, request.operation()));
-            reading::check(request, mechanism)?;
-            return Ok((Identity::Anonymous, mechanism, payload.transpose()?.unwrap_or(Payload::Unsigned)));
+}
+
+impl Examiner<'_> {
+    /// Makes the checks in the order of S3.
+    fn judge(&self, request: &Request, trace: &mut Trace) -> Result<(Identity, Mechanism, Payload), Error> {
+        let mechanism = claim::mechanism(request)?;
+        trace.steps.pass(Check::OneMechanism);
+        let (key, payload) = match mechanism {
+            Mechanism::Anonymous => {
+                let literal = request.header("x-amz-content-sha256");
+                let payload = literal.map(|literal| Payload::of_anonymous(&literal, request.operation()));
+                reading::check(request, mechanism)?;
+                let payload = payload.transpose()?.unwrap_or(Payload::Unsigned);
+                trace.steps.pass(Check::OneReading);
+                return Ok((Identity::Anonymous, mechanism, payload));
+            }
+            Mechanism::V4Header | Mechanism::V4Query => v4::judge(request, mechanism, self, trace)?,
+            Mechanism::V2Header | Mechanism::V2Query => v2::judge(request, mechanism, self, trace)?,
+        };
+        reading::check(request, mechanism)?;
+        trace.steps.pass(Check::OneReading);
+        let identity =
+            Identity::User { user: Arc::clone(key.user()), access_key: Arc::clone(key.access_key()) };
+        Ok((identity, mechanism, payload))
+    }
+
+    /// The key that a request names.
+    fn key(&self, access_key: &str) -> Result<&Key, Error> {
+        self.keyring.key(access_key).ok_or_else(|| unknown_key(access_key))
+    }
+
+    fn check_skew(&self, date: Timestamp, sent: &str) -> Result<(), Error> {
+        let skew_millis = self.now.unix_millis().abs_diff(date.unix_millis());
+        let max_millis = self.settings.skew_seconds_max.saturating_mul(1000);
+        if i64::try_from(skew_millis).is_ok_and(|skew| skew <= max_millis) {
+            return Ok(());
         }
-        Mechanism::V4Header | Mechanism::V4Query => {
-            v4::judge(request, mechanism, keyring, settings, now, trace)?
-        }
-        Mechanism::V2Header | Mechanism::V2Query => {
-            v2::judge(request, mechanism, keyring, settings, now, trace)?
-        }
-    };
-    reading::check(request, mechanism)?;
-    let identity = Identity::User { user: Arc::clone(key.user()), access_key: Arc::clone(key.access_key()) };
-    Ok((identity, mechanism, payload))
+        Err(ErrorCode::RequestTimeTooSkewed
+            .error()
+            .with("RequestTime", sent)
+            .with("ServerTime", self.now.iso_seconds())
+            .with("MaxAllowedSkewMilliseconds", max_millis.to_string())
+            .check(Check::Skew))
+    }
 }
 
 /// The session token of a request, from header or query.
@@ -211,28 +259,15 @@ fn check_token(key: &Key, token: Option<&str>) -> Result<(), Error> {
     match key.judge_token(token) {
         TokenVerdict::Valid => Ok(()),
         TokenVerdict::Missing => Err(unknown_key(key.access_key())),
-        TokenVerdict::Invalid => {
-            Err(ErrorCode::InvalidToken.error().with("Token-0", token.unwrap_or_default()).at("token"))
-        }
+        TokenVerdict::Invalid => Err(ErrorCode::InvalidToken
+            .error()
+            .with("Token-0", token.unwrap_or_default())
+            .check(Check::Token)),
     }
-}
-
-fn check_skew(date: Timestamp, sent: &str, settings: &Settings, now: Timestamp) -> Result<(), Error> {
-    let skew_millis = now.unix_millis().abs_diff(date.unix_millis());
-    let max_millis = settings.skew_seconds_max.saturating_mul(1000);
-    if i64::try_from(skew_millis).is_ok_and(|skew| skew <= max_millis) {
-        return Ok(());
-    }
-    Err(ErrorCode::RequestTimeTooSkewed
-        .error()
-        .with("RequestTime", sent)
-        .with("ServerTime", now.iso_seconds())
-        .with("MaxAllowedSkewMilliseconds", max_millis.to_string())
-        .at("skew"))
 }
 
 fn unknown_key(access_key: &str) -> Error {
-    ErrorCode::InvalidAccessKeyId.error().with("AWSAccessKeyId", access_key).at("access key")
+    ErrorCode::InvalidAccessKeyId.error().with("AWSAccessKeyId", access_key).check(Check::AccessKey)
 }
 
 /// `SignatureDoesNotMatch`, which shows what was signed but never the signature it gives.
@@ -243,7 +278,7 @@ fn mismatch(access_key: &str, string_to_sign: &str, provided: &str) -> Error {
         .with("StringToSign", string_to_sign)
         .with("SignatureProvided", provided)
         .with("StringToSignBytes", spaced_hex(string_to_sign.as_bytes()))
-        .at("signature")
+        .check(Check::Signature)
 }
 
 /// The forms in which a client may have signed the host it reached: as received, without and with the default

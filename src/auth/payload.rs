@@ -18,6 +18,7 @@ use super::canonical::UNSIGNED_PAYLOAD;
 pub(super) use super::chunked::ChunkSigning;
 use super::chunked::{Decoder, incomplete};
 use super::claim::Mechanism;
+use crate::s3::check::Check;
 use crate::s3::checksum::{Algorithm, Checksum, Hasher};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::hex_encode;
@@ -81,7 +82,7 @@ impl Payload {
             }
             _ => {
                 return Err(Error::invalid_argument(INVALID_SHA256, "x-amz-content-sha256", literal)
-                    .at("payload hash"));
+                    .check(Check::PayloadHash));
             }
         };
         let streams = matches!(operation, Operation::PutObject | Operation::UploadPart);
@@ -104,7 +105,7 @@ impl Payload {
 }
 
 fn invalid_streaming(message: &'static str) -> Error {
-    ErrorCode::InvalidRequest.says(message).at("payload hash")
+    ErrorCode::InvalidRequest.with_message(message).check(Check::PayloadHash)
 }
 
 /// What a body is for.
@@ -157,12 +158,12 @@ impl Verified {
             check_sdk_algorithm(request, declared.as_ref(), trailer)?;
         }
         if declared.is_some() && trailer.is_some() {
-            return Err(ErrorCode::InvalidRequest.says("Expecting a single x-amz-checksum- header"));
+            return Err(ErrorCode::InvalidRequest.with_message("Expecting a single x-amz-checksum- header"));
         }
         if matches!(kind, BodyKind::Document { digest_required: true }) && md5.is_none() && declared.is_none()
         {
             return Err(ErrorCode::InvalidRequest
-                .says("Missing required header for this request: Content-MD5 OR x-amz-checksum-*"));
+                .with_message("Missing required header for this request: Content-MD5 OR x-amz-checksum-*"));
         }
         if length > OBJECT_BYTES_MAX {
             return Err(ErrorCode::EntityTooLarge
@@ -263,14 +264,14 @@ fn declared_checksum(request: &Request, mechanism: Mechanism) -> Result<Option<C
         }
         let algorithm = Algorithm::of_header(name).ok_or_else(|| {
             ErrorCode::InvalidRequest
-                .says("The algorithm type you specified in x-amz-checksum- header is invalid.")
+                .with_message("The algorithm type you specified in x-amz-checksum- header is invalid.")
         })?;
-        let checksum = std::str::from_utf8(value)
-            .ok()
-            .and_then(|value| Checksum::parse(algorithm, value))
-            .ok_or_else(|| ErrorCode::InvalidRequest.says(format!("Value for {name} header is invalid.")))?;
+        let checksum =
+            std::str::from_utf8(value).ok().and_then(|value| Checksum::parse(algorithm, value)).ok_or_else(
+                || ErrorCode::InvalidRequest.with_message(format!("Value for {name} header is invalid.")),
+            )?;
         if declared.replace(checksum).is_some() {
-            return Err(ErrorCode::InvalidRequest.says(MULTIPLE_CHECKSUMS));
+            return Err(ErrorCode::InvalidRequest.with_message(MULTIPLE_CHECKSUMS));
         }
     }
     Ok(declared)
@@ -286,7 +287,8 @@ fn declared_trailer(request: &Request, allowed: bool) -> Result<Option<Algorithm
     }
     let name = value.trim_end_matches([',', ' ']).trim().to_ascii_lowercase();
     let algorithm = Algorithm::of_header(&name).ok_or_else(|| {
-        ErrorCode::InvalidRequest.says("The value specified in the x-amz-trailer header is not supported")
+        ErrorCode::InvalidRequest
+            .with_message("The value specified in the x-amz-trailer header is not supported")
     })?;
     Ok(Some(algorithm))
 }
@@ -299,7 +301,7 @@ fn check_sdk_algorithm(
     let Some(named) = request.header("x-amz-sdk-checksum-algorithm") else {
         return Ok(());
     };
-    let invalid = |message: &'static str| Err(ErrorCode::InvalidRequest.says(message));
+    let invalid = |message: &'static str| Err(ErrorCode::InvalidRequest.with_message(message));
     // The JavaScript SDK means `Content-MD5` by this one.
     let has_md5 = || request.headers().contains_key("content-md5");
     if Algorithm::parse(&named) == Some(Algorithm::Md5)
@@ -419,7 +421,7 @@ impl Digester {
                     .error()
                     .with("ClientComputedContentSHA256", claimed)
                     .with("S3ComputedContentSHA256", computed)
-                    .at("payload hash"));
+                    .check(Check::PayloadHash));
             }
         }
         let md5 = self.md5.finalize();
@@ -434,7 +436,7 @@ impl Digester {
                 .error()
                 .with("ExpectedDigest", shown)
                 .with("CalculatedDigest", STANDARD.encode(md5))
-                .at("content md5"));
+                .check(Check::ContentMd5));
         }
         let checksum = self.hasher.map(Hasher::finish);
         if let (Some(expected), Some(computed)) = (self.expected_checksum.or(framing.trailer), checksum)
@@ -450,8 +452,11 @@ impl Digester {
 /// `BadDigest` for a checksum of this algorithm.
 pub(super) fn bad_checksum(algorithm: Algorithm) -> Error {
     ErrorCode::BadDigest
-        .says(format!("The {} you specified did not match the calculated checksum.", algorithm.name()))
-        .at("checksum")
+        .with_message(format!(
+            "The {} you specified did not match the calculated checksum.",
+            algorithm.name()
+        ))
+        .check(Check::Checksum)
 }
 
 /// That a body arrived whole and is the one announced; what was computed of it. Only a [`Digester`] makes one.

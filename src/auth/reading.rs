@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::claim::Mechanism;
 use super::v2;
+use crate::s3::check::Check;
 use crate::s3::checksum::Algorithm;
 use crate::s3::error::Error;
 use crate::s3::operation::Operation;
@@ -123,7 +124,7 @@ fn check_copy_source(request: &Request) -> Result<(), Error> {
 
 fn ambiguous(name: &str, value: &str) -> Error {
     let message = "The value of this argument can be read in more than one way";
-    Error::invalid_argument(message, name.to_ascii_lowercase(), value).at("one reading")
+    Error::invalid_argument(message, name.to_ascii_lowercase(), value).check(Check::OneReading)
 }
 
 fn is(name: &str, other: &str) -> bool {

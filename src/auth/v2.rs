@@ -9,10 +9,11 @@ use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq as _;
 
 use super::claim::{Mechanism, V2Claim, V2Lifetime, parse_v2_expires};
-use super::credential::{Key, Keyring};
+use super::credential::Key;
 use super::payload::Payload;
-use super::{Settings, Trace, check_skew, check_token, mismatch, request_token, unknown_key};
+use super::{Examiner, Trace, check_token, mismatch, request_token};
 use crate::clock::Timestamp;
+use crate::s3::check::Check;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::operation::Operation;
 use crate::s3::request::Request;
@@ -46,24 +47,28 @@ pub(super) fn is_signed(name: &str) -> bool {
 pub(super) fn judge<'k>(
     request: &Request,
     mechanism: Mechanism,
-    keyring: &'k Keyring,
-    settings: &Settings,
-    now: Timestamp,
+    examiner: &'k Examiner<'_>,
     trace: &mut Trace,
 ) -> Result<(&'k Key, Payload), Error> {
+    let steps = &mut trace.steps;
     let claim = match mechanism {
-        Mechanism::V2Query => V2Claim::of_query(request)?,
-        _ => V2Claim::of_header(request)?,
+        Mechanism::V2Query => V2Claim::of_query(request, steps)?,
+        _ => V2Claim::of_header(request, steps)?,
     };
     if let V2Lifetime::Dated(date, sent) = &claim.lifetime {
-        check_skew(*date, sent, settings, now)?;
+        examiner.check_skew(*date, sent)?;
+        steps.pass(Check::Skew);
     }
-    let key = keyring.key(&claim.access_key).ok_or_else(|| unknown_key(&claim.access_key))?;
+    let key = examiner.key(&claim.access_key)?;
+    steps.pass(Check::AccessKey);
     check_token(key, request_token(request).as_deref())?;
+    steps.pass(Check::Token);
     if let V2Lifetime::Expires(expires) = &claim.lifetime {
-        check_lifetime(parse_v2_expires(expires)?, settings, now)?;
+        check_lifetime(parse_v2_expires(expires)?, examiner)?;
+        steps.pass(Check::Expired);
     }
     check_signature(request, &claim, key, trace)?;
+    trace.steps.pass(Check::Signature);
     let literal = request.amz("x-amz-content-sha256");
     let payload = match (mechanism, literal) {
         (_, None) => Payload::Unsigned,
@@ -73,20 +78,23 @@ pub(super) fn judge<'k>(
     Ok((key, payload))
 }
 
-fn check_lifetime(expires: Timestamp, settings: &Settings, now: Timestamp) -> Result<(), Error> {
+fn check_lifetime(expires: Timestamp, examiner: &Examiner<'_>) -> Result<(), Error> {
+    let now = examiner.now;
     if now > expires {
         return Err(ErrorCode::AccessDenied
-            .says("Request has expired")
+            .with_message("Request has expired")
             .with("Expires", expires.iso_seconds())
             .with("ServerTime", now.iso_seconds())
-            .at("expired"));
+            .check(Check::Expired));
     }
-    match settings.expires_v2_seconds_max {
+    match examiner.settings.expires_v2_seconds_max {
         Some(max) if expires > now.plus_seconds(max) => Err(ErrorCode::AccessDenied
-            .says(format!("Request expires more than {max} seconds from now, the limit of this server"))
+            .with_message(format!(
+                "Request expires more than {max} seconds from now, the limit of this server"
+            ))
             .with("Expires", expires.iso_seconds())
             .with("ServerTime", now.iso_seconds())
-            .at("expires")),
+            .check(Check::Expires)),
         _ => Ok(()),
     }
 }

@@ -6,13 +6,11 @@ use super::canonical::{
     CanonicalRequest, Parts, UNSIGNED_PAYLOAD, canonical_query, folded, spaced_hex, string_to_sign,
 };
 use super::claim::{Mechanism, V4Claim};
-use super::credential::{Key, Keyring, SigningKey};
+use super::credential::{Key, SigningKey};
 use super::payload::{ChunkSigning, Payload};
 use super::reading;
-use super::{
-    Settings, Trace, check_skew, check_token, default_port_variants, mismatch, request_token, unknown_key,
-};
-use crate::clock::Timestamp;
+use super::{Examiner, Trace, check_token, default_port_variants, mismatch, request_token};
+use crate::s3::check::{Check, Steps};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::request::Request;
 
@@ -25,24 +23,31 @@ const CONTENT_SHA256: &str = "x-amz-content-sha256";
 pub(super) fn judge<'k>(
     request: &Request,
     mechanism: Mechanism,
-    keyring: &'k Keyring,
-    settings: &Settings,
-    now: Timestamp,
+    examiner: &'k Examiner<'_>,
     trace: &mut Trace,
 ) -> Result<(&'k Key, Payload), Error> {
+    let steps = &mut trace.steps;
     let claim = match mechanism {
-        Mechanism::V4Query => V4Claim::of_query(request, settings)?,
-        _ => V4Claim::of_header(request, settings)?,
+        Mechanism::V4Query => V4Claim::of_query(request, examiner.settings, steps)?,
+        _ => V4Claim::of_header(request, examiner.settings, steps)?,
     };
     match claim.expires_seconds {
-        Some(seconds) => check_lifetime(&claim, seconds, settings, now)?,
-        None => check_skew(claim.date, &sent_date(request), settings, now)?,
+        Some(seconds) => check_lifetime(&claim, seconds, examiner, steps)?,
+        None => {
+            examiner.check_skew(claim.date, &sent_date(request))?;
+            steps.pass(Check::Skew);
+        }
     }
-    let key = keyring.key(&claim.access_key).ok_or_else(|| unknown_key(&claim.access_key))?;
+    let key = examiner.key(&claim.access_key)?;
+    steps.pass(Check::AccessKey);
     check_headers_signed(request, &claim.signed_headers)?;
+    steps.pass(Check::HeadersSigned);
     check_token(key, request_token(request).as_deref())?;
+    steps.pass(Check::Token);
     let literals = payload_literals(request, mechanism, &claim.signed_headers)?;
+    steps.pass(Check::PayloadHash);
     let signing_key = check_signature(request, &claim, key, &literals, trace)?;
+    trace.steps.pass(Check::Signature);
     reading::check_listed(request, &claim.signed_headers)?;
     let payload = match mechanism {
         Mechanism::V4Query => Payload::of_presigned(&literals),
@@ -62,24 +67,31 @@ fn sent_date(request: &Request) -> String {
     amz.or_else(|| request.header("date").map(Cow::into_owned)).unwrap_or_default()
 }
 
-fn check_lifetime(claim: &V4Claim, seconds: i64, settings: &Settings, now: Timestamp) -> Result<(), Error> {
-    let expires = claim.date.plus_seconds(seconds);
-    if claim.date > now.plus_seconds(settings.future_tolerance_seconds) {
+fn check_lifetime(
+    claim: &V4Claim,
+    seconds: i64,
+    examiner: &Examiner<'_>,
+    steps: &mut Steps,
+) -> Result<(), Error> {
+    let (now, expires) = (examiner.now, claim.date.plus_seconds(seconds));
+    if claim.date > now.plus_seconds(examiner.settings.future_tolerance_seconds) {
         return Err(ErrorCode::AccessDenied
-            .says("Request is not yet valid")
+            .with_message("Request is not yet valid")
             .with("X-Amz-Date", claim.date.unix_millis().to_string())
             .with("Expires", expires.iso_seconds())
             .with("ServerTime", now.iso_seconds())
-            .at("not yet valid"));
+            .check(Check::NotYetValid));
     }
+    steps.pass(Check::NotYetValid);
     if now > expires {
         return Err(ErrorCode::AccessDenied
-            .says("Request has expired")
+            .with_message("Request has expired")
             .with("X-Amz-Expires", seconds.to_string())
             .with("Expires", expires.iso_seconds())
             .with("ServerTime", now.iso_seconds())
-            .at("expired"));
+            .check(Check::Expired));
     }
+    steps.pass(Check::Expired);
     Ok(())
 }
 
@@ -100,9 +112,9 @@ fn check_headers_signed(request: &Request, signed: &[String]) -> Result<(), Erro
     missing.sort_unstable();
     missing.dedup();
     Err(ErrorCode::AccessDenied
-        .says("There were headers present in the request which were not signed")
+        .with_message("There were headers present in the request which were not signed")
         .with("HeadersNotSigned", missing.join(", "))
-        .at("headers signed"))
+        .check(Check::HeadersSigned))
 }
 
 /// The literals that may stand at the end of the canonical request, the likeliest first.
@@ -116,8 +128,8 @@ fn payload_literals<'r>(
         return match header {
             Some(literal) => Ok(vec![literal]),
             None => Err(ErrorCode::InvalidRequest
-                .says("Missing required header for this request: x-amz-content-sha256")
-                .at("payload hash")),
+                .with_message("Missing required header for this request: x-amz-content-sha256")
+                .check(Check::PayloadHash)),
         };
     }
     let in_query = request.query().value_any_case(CONTENT_SHA256).map(Cow::Borrowed);

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use clap::{CommandFactory as _, ValueEnum};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
@@ -18,6 +19,7 @@ use crate::api;
 use crate::auth::{self, Keyring, SecretKey};
 use crate::clock::Clock;
 use crate::config::{BODY_STALL_MAX, Config, KeyPair, LogFormat, User};
+use crate::jobs;
 use crate::policy::Policy;
 use crate::s3::name::BucketName;
 use crate::server::{self, Server};
@@ -207,23 +209,25 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     };
     let (keyring, users) = keyring(&users);
     let files = server::Files::allowed();
-    let context = api::Context {
-        store,
+    let rules = api::Rules {
         keyring,
         users,
         auth,
-        policy: Policy,
+        policy: Policy::default(),
         domains,
+        region: config.region_name().to_owned(),
+    };
+    let context = api::Context {
+        store,
+        rules: ArcSwap::from_pointee(rules),
+        journal: Arc::default(),
         clock: Clock::System,
         settings: api::Settings {
-            region: config.region_name().to_owned(),
-            scheme: if settings.tls.is_some() { "https" } else { "http" },
             body_stall_max: BODY_STALL_MAX,
             window_bytes_max,
             metrics_token: config.metrics_token.clone().filter(|token| !token.is_empty()).map(SecretKey::new),
         },
-        requests: Arc::default(),
-        lifecycles: api::Lifecycles::default(),
+        bucket_rules: api::RulesCache::default(),
         bounds: api::Bounds::new(files.bodies),
     };
     make_buckets(&context, &buckets).await?;
@@ -233,7 +237,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let ready = config.ready_file.as_deref().map(|path| ReadyFile::write(path, &urls)).transpose()?;
     greet(config, &urls, &origin)?;
     let context = Arc::new(context);
-    let lifecycles = tokio::spawn(api::apply_lifecycles(Arc::clone(&context), lifecycle_interval));
+    let lifecycles = tokio::spawn(jobs::apply_lifecycles(Arc::clone(&context), lifecycle_interval));
     let hurried = tokio::select! {
         () = server.serve(context, files.connections, stop) => false,
         () = hurry => true,
@@ -245,7 +249,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
 }
 
 async fn make_buckets(context: &api::Context, buckets: &[BucketName]) -> Result<(), Failure> {
-    let owner = context.users.first().map(|user| user.id.clone()).unwrap_or_default();
+    let owner = context.rules.load().users.first().map(|user| user.id.clone()).unwrap_or_default();
     for bucket in buckets {
         match context
             .store

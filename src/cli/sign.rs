@@ -1,6 +1,6 @@
 //! `presigned sign`: prints a presigned URL, or the curl command that uses it.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +13,7 @@ use crate::auth::{
 };
 use crate::clock::Clock;
 use crate::config::{Config, KeyPair, REGION_ANY, REGION_DEFAULT, check_key, parse_seconds};
+use crate::s3::arrival::{Arrival, Scheme};
 use crate::s3::error::Error;
 use crate::s3::name::{BucketName, KEY_BYTES_MAX, KeyError, ObjectKey};
 use crate::s3::operation::Operation;
@@ -230,7 +231,9 @@ fn check(presign: &Presign<'_>, url: &str, settings: &Settings, domain: &str) ->
     let request = request.header(http::header::HOST, presign.host).body(());
     let (parts, ()) = request.map_err(|error| would(&error))?.into_parts();
     let domains = Domains::new(presign.host_bucket.map(|_| domain.to_owned()));
-    let request = Request::parse(parts, &domains).map_err(|error| refused(&error))?;
+    let here = IpAddr::from(Ipv4Addr::LOCALHOST);
+    let arrival = Arrival::of(&parts, here, Scheme::Http).map_err(|error| refused(&error))?;
+    let request = Request::parse(parts, arrival, &domains).map_err(|error| refused(&error))?;
     let operation = request.operation();
     let user = Arc::new(User { id: String::new(), display_name: String::new() });
     let keyring = Keyring::new([Key::new(presign.access_key, presign.secret.clone(), user)]);

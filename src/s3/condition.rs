@@ -2,6 +2,7 @@
 
 use http::Method;
 
+use super::check::Check;
 use super::error::Error;
 use super::name::ETag;
 use super::request::Request;
@@ -138,7 +139,8 @@ impl WriteCondition {
             (None, None) => Ok(Self::None),
             (Some(_), Some(_)) => {
                 let why = "Multiple conditional request headers present in the request";
-                Err(Error::not_implemented_header("If-Match,If-None-Match", Some(why)).at("condition"))
+                Err(Error::not_implemented_header("If-Match,If-None-Match", Some(why))
+                    .check(Check::Condition))
             }
             (None, Some(text)) if text.trim() == "*" && !deletes => Ok(Self::Absent),
             (None, Some(_)) => refuse("If-None-Match"),
@@ -172,7 +174,7 @@ impl WriteCondition {
 
 fn not_accepted(name: &str) -> Error {
     let why = format!("We don't accept the provided value of {name} header for this API");
-    Error::not_implemented_header(name, Some(&why)).at("condition")
+    Error::not_implemented_header(name, Some(&why)).check(Check::Condition)
 }
 
 #[cfg(test)]

@@ -5,6 +5,8 @@ use std::fmt;
 
 use http::StatusCode;
 
+use super::check::Check;
+
 macro_rules! error_codes {
     ($($code:ident $status:literal $message:literal;)*) => {
         /// An S3 error code.
@@ -105,13 +107,13 @@ impl ErrorCode {
             message: Cow::Borrowed(self.message()),
             details: Vec::new(),
             headers: Vec::new(),
-            check: self.name(),
+            check: None,
             bare: None,
         }
     }
 
     /// An error with this code and another message.
-    pub fn says(self, message: impl Into<Cow<'static, str>>) -> Error {
+    pub fn with_message(self, message: impl Into<Cow<'static, str>>) -> Error {
         Error { message: message.into(), ..self.error() }
     }
 }
@@ -123,14 +125,14 @@ pub struct Error {
     message: Cow<'static, str>,
     details: Vec<(&'static str, String)>,
     headers: Vec<(&'static str, String)>,
-    check: &'static str,
+    check: Option<Check>,
     bare: Option<&'static str>,
 }
 
 impl Error {
     /// 400 without a body: `reason` goes into the status line, as S3 answers a broken escape.
     pub fn bare(reason: &'static str) -> Self {
-        Self { bare: Some(reason), ..ErrorCode::BadRequest.error() }.at("escape")
+        Self { bare: Some(reason), ..ErrorCode::BadRequest.error() }.check(Check::Escape)
     }
 
     /// `InvalidArgument`, which names the argument and repeats its value.
@@ -139,7 +141,10 @@ impl Error {
         name: impl Into<String>,
         value: impl Into<String>,
     ) -> Self {
-        ErrorCode::InvalidArgument.says(message).with("ArgumentName", name).with("ArgumentValue", value)
+        ErrorCode::InvalidArgument
+            .with_message(message)
+            .with("ArgumentName", name)
+            .with("ArgumentValue", value)
     }
 
     /// `NotImplemented` for this header; `why` says more than its name, if more is to be said.
@@ -159,7 +164,7 @@ impl Error {
     /// `NotImplemented` for something that no header names.
     pub fn not_implemented(what: impl Into<String>) -> Self {
         ErrorCode::NotImplemented
-            .says("A header or query you provided requested a function that is not implemented.")
+            .with_message("A header or query you provided requested a function that is not implemented.")
             .with(ADDITIONAL_MESSAGE, what)
     }
 
@@ -183,10 +188,10 @@ impl Error {
         self
     }
 
-    /// Names the check that failed, for the log.
+    /// Names the check that failed.
     #[must_use]
-    pub fn at(mut self, check: &'static str) -> Self {
-        self.check = check;
+    pub fn check(mut self, check: Check) -> Self {
+        self.check = Some(check);
         self
     }
 
@@ -215,8 +220,8 @@ impl Error {
         self.details.iter().find(|(name, _)| *name == element).map(|(_, value)| value.as_str())
     }
 
-    /// The check that failed, a word for the log; the code's name where nothing better is known.
-    pub fn check(&self) -> &'static str {
+    /// The check that failed, where it is more than the code says.
+    pub fn failed_check(&self) -> Option<Check> {
         self.check
     }
 

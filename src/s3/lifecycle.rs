@@ -4,6 +4,7 @@
 
 use std::collections::HashSet;
 
+use super::check::Check;
 use super::error::{Error, ErrorCode};
 use super::name::KEY_BYTES_MAX;
 use super::tagging::{OBJECT_TAGS_MAX, Tags};
@@ -221,23 +222,23 @@ impl Lifecycle {
 }
 
 fn malformed() -> Error {
-    ErrorCode::MalformedXML.error().at("lifecycle")
+    ErrorCode::MalformedXML.error().check(Check::Lifecycle)
 }
 
 fn invalid(message: &'static str) -> Error {
-    ErrorCode::InvalidRequest.says(message).at("lifecycle")
+    ErrorCode::InvalidRequest.with_message(message).check(Check::Lifecycle)
 }
 
 fn rule(element: &Element) -> Result<Rule, Error> {
     let transitions = ["Transition", "NoncurrentVersionTransition"];
     if element.children()?.iter().any(|child| transitions.contains(&child.name())) {
         return Err(Error::not_implemented("Transitions between storage classes are not implemented here")
-            .at("lifecycle"));
+            .check(Check::Lifecycle));
     }
     let id = element.child("ID")?.unwrap_or_default();
     if id.chars().count() > ID_CHARACTERS_MAX {
         let message = "ID length should not exceed allowed limit of 255";
-        return Err(Error::invalid_argument(message, "ID", id).at("lifecycle"));
+        return Err(Error::invalid_argument(message, "ID", id).check(Check::Lifecycle));
     }
     // An element that is not known may be meant to restrict what the rule removes.
     if id.contains(char::is_control)
@@ -337,7 +338,7 @@ fn days(element: &Element, name: &'static str, action: &'static str) -> Result<O
         Some(days) => Ok(Some(days)),
         None => {
             let message = format!("'{name}' for {action} action must be a positive integer");
-            Err(Error::invalid_argument(message, name, text).at("lifecycle"))
+            Err(Error::invalid_argument(message, name, text).check(Check::Lifecycle))
         }
     }
 }
@@ -352,10 +353,8 @@ fn expiration(element: &Element) -> Result<Expiration, Error> {
             let date = Timestamp::parse_iso(text).ok_or_else(malformed)?;
             match date.unix_millis() % (DAY_SECONDS * 1000) {
                 0 => Ok(Expiration::Date(date)),
-                _ => {
-                    Err(Error::invalid_argument("'Date' must be at midnight GMT", "Date", text)
-                        .at("lifecycle"))
-                }
+                _ => Err(Error::invalid_argument("'Date' must be at midnight GMT", "Date", text)
+                    .check(Check::Lifecycle)),
             }
         }
         (None, None, Some("true")) => Ok(Expiration::LoneMarkers(true)),

@@ -2,8 +2,11 @@
 //! no async, no I/O, no clock, no keys.
 //!
 //! Read in this order: [`uri`] and [`name`] (what a path is made of), [`target`] and [`operation`] (what a
-//! request asks for), [`request`] (the whole head, parsed once), then the smaller grammars.
+//! request asks for), [`arrival`] and [`request`] (the whole head, parsed once), then the smaller grammars.
 
+pub mod action;
+pub mod arrival;
+pub mod check;
 pub mod checksum;
 pub mod condition;
 pub mod encoded_word;
@@ -22,6 +25,7 @@ pub mod target;
 pub mod uri;
 pub mod xml;
 
+pub use arrival::Arrival;
 pub use error::{Error, ErrorCode};
 pub use operation::Operation;
 pub use request::Request;

@@ -5,6 +5,8 @@ use std::sync::LazyLock;
 
 use http::Method;
 
+use super::action::Action;
+use super::check::Check;
 use super::error::{Error, ErrorCode};
 use super::header;
 use super::target::Target;
@@ -61,11 +63,12 @@ macro_rules! operations {
                 }
             }
 
-            /// The IAM action that permits it.
-            pub fn action(self) -> &'static str {
+            /// The main action that permits it. A request may need more, by its headers and for what else it reads.
+            pub fn action(self) -> Action {
                 match self {
-                    $(Self::$operation => $action,)*
-                    Self::Preflight => "",
+                    $(Self::$operation => Action::new($action),)*
+                    // Asked without a signature, and answered by the bucket's configuration.
+                    Self::Preflight => Action::new("s3:ListBucket"),
                 }
             }
         }
@@ -286,7 +289,7 @@ impl Operation {
         }
         if changes && query.contains(PART_NUMBER) {
             let message = "This operation does not accept partNumber without uploadId";
-            return Err(Error::invalid_argument(message, PART_NUMBER, PART_NUMBER).at("operation"));
+            return Err(Error::invalid_argument(message, PART_NUMBER, PART_NUMBER).check(Check::Operation));
         }
         let row = rows.find(|row| match row.marker {
             Plain => true,
@@ -346,7 +349,7 @@ fn sub_resource(query: &Query) -> Result<Option<&str>, Error> {
         Some(second) => {
             let (one, two) = (first.min(second), first.max(second));
             let message = format!("Conflicting query string parameters: {one}, {two}");
-            Err(Error::invalid_argument(message, "ResourceType", one).at("operation"))
+            Err(Error::invalid_argument(message, "ResourceType", one).check(Check::Operation))
         }
     }
 }
@@ -383,7 +386,7 @@ fn not_allowed(method: &Method, target: &Target, allowed: String) -> Error {
 }
 
 fn not_implemented(word: &str) -> Error {
-    Error::not_implemented_parameter(word).at("operation")
+    Error::not_implemented_parameter(word).check(Check::Operation)
 }
 
 #[cfg(test)]

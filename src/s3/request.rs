@@ -4,10 +4,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use http::header::{HOST, ValueIter};
-use http::uri::Authority;
-use http::{HeaderMap, HeaderValue, Method, Uri, Version};
+use http::header::ValueIter;
+use http::{HeaderMap, HeaderValue, Method};
 
+use super::arrival::Arrival;
 use super::error::{Error, ErrorCode};
 use super::operation::Operation;
 use super::target::{self, Domains, Style, Target};
@@ -20,14 +20,28 @@ pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 pub const QUERY_PARAMETERS_MAX: usize = 1000;
 
 /// A parsed request head.
+///
+/// It is read as if it had been signed under the name it was sent to; [`Request::read_otherwise`] goes on to the other
+/// names of its [`Arrival`]. The reading whose signature matches is the request.
 #[derive(Clone)]
 pub struct Request {
     method: Method,
-    host: String,
-    path: Path,
     query: Query,
     headers: HeaderMap,
     has_amz_headers: bool,
+    arrival: Arrival,
+    first: Reading,
+    others: Vec<Reading>,
+    /// Which reading counts: 0 for the first one.
+    chosen: usize,
+}
+
+/// One way to read a request: a name and a path under which it may have been signed, and what that addresses.
+#[derive(Clone)]
+struct Reading {
+    /// `None` for the host as received.
+    host: Option<String>,
+    path: Path,
     target: Target,
     style: Style,
     operation: Operation,
@@ -39,8 +53,8 @@ impl fmt::Debug for Request {
         let mut request = f.debug_struct("Request");
         request
             .field("method", &self.method)
-            .field("target", &self.target)
-            .field("operation", &self.operation);
+            .field("target", self.target())
+            .field("operation", &self.operation());
         request.finish_non_exhaustive()
     }
 }
@@ -49,10 +63,10 @@ impl Request {
     /// Parses a head; `domains` are those whose subdomains are buckets.
     ///
     /// # Errors
-    /// S3's errors for a target that is no URI, bucket or key, for a method the target does not answer to, and
-    /// for a head beyond [`HEAD_BYTES_MAX`].
-    pub fn parse(parts: http::request::Parts, domains: &Domains) -> Result<Self, Error> {
-        let http::request::Parts { method, uri, headers, version, .. } = parts;
+    /// Returns S3's errors for a target that is not a URI, bucket or key, for a method the target does not answer to,
+    /// and for a head beyond [`HEAD_BYTES_MAX`]: those of the host as received, if no other name makes a request of it.
+    pub fn parse(head: http::request::Parts, arrival: Arrival, domains: &Domains) -> Result<Self, Error> {
+        let http::request::Parts { method, uri, headers, .. } = head;
         let head_bytes = uri.path().len()
             + uri.query().map_or(0, str::len)
             + headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>();
@@ -61,7 +75,6 @@ impl Request {
                 .error()
                 .with("MaxSizeAllowed", HEAD_BYTES_MAX.to_string()));
         }
-        let host = host(&uri, &headers, version)?;
         let refuse = |error| match error {
             DecodeError::InvalidEscape => Error::bare("Invalid URI: isHexDigit"),
             DecodeError::InvalidText => ErrorCode::InvalidURI.error().with("URI", uri.path()),
@@ -71,25 +84,54 @@ impl Request {
         if query.len() > QUERY_PARAMETERS_MAX {
             return Err(ErrorCode::InvalidURI.error().with("URI", uri.path()));
         }
-        let (target, style) = target::resolve(&host, &path, domains)?;
         let has_amz_headers = headers.keys().any(|name| is_amz(name.as_str()));
         let copy_source = (has_amz_headers && headers.contains_key("x-amz-copy-source"))
             || query.value_any_case("x-amz-copy-source").is_some();
-        let operation = Operation::find(&method, &target, &query, copy_source)?;
-        Ok(Self { method, host, path, query, headers, has_amz_headers, target, style, operation })
+        let read = |host: Option<&String>, path: Path| {
+            let (target, style) =
+                target::resolve(host.map_or(arrival.host(), String::as_str), &path, domains)?;
+            let operation = Operation::find(&method, &target, &query, copy_source)?;
+            Ok(Reading { host: host.cloned(), path, target, style, operation })
+        };
+        let others: Vec<_> =
+            arrival.names().iter().filter_map(|name| read(Some(name), path.clone()).ok()).collect();
+        let mut others = others.into_iter();
+        let first = read(None, path).or_else(|error: Error| others.next().ok_or(error))?;
+        let others = others.collect();
+        Ok(Self { method, query, headers, has_amz_headers, arrival, first, others, chosen: 0 })
+    }
+
+    fn reading(&self) -> &Reading {
+        self.chosen.checked_sub(1).and_then(|other| self.others.get(other)).unwrap_or(&self.first)
+    }
+
+    /// Reads the request under the next name of its arrival; `false`, and as at first, after the last one.
+    pub fn read_otherwise(&mut self) -> bool {
+        self.chosen = if self.chosen < self.others.len() { self.chosen + 1 } else { 0 };
+        self.chosen > 0
+    }
+
+    /// Whether it is read under another name than the one it was sent to.
+    pub fn is_read_otherwise(&self) -> bool {
+        self.reading().host.is_some()
+    }
+
+    /// How the request reached the server.
+    pub fn arrival(&self) -> &Arrival {
+        &self.arrival
     }
 
     pub fn method(&self) -> &Method {
         &self.method
     }
 
-    /// The host as received, with its port if it had one; empty if there was none.
+    /// The authority that this reading is of, with its port if it had one; empty if there was none.
     pub fn host(&self) -> &str {
-        &self.host
+        self.reading().host.as_deref().unwrap_or(self.arrival.host())
     }
 
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.reading().path
     }
 
     pub fn query(&self) -> &Query {
@@ -101,15 +143,15 @@ impl Request {
     }
 
     pub fn target(&self) -> &Target {
-        &self.target
+        &self.reading().target
     }
 
     pub fn style(&self) -> Style {
-        self.style
+        self.reading().style
     }
 
     pub fn operation(&self) -> Operation {
-        self.operation
+        self.reading().operation
     }
 
     /// The value of a header, all its lines joined as they are signed, if it is text.
@@ -166,28 +208,4 @@ fn joined<'v>(mut lines: impl Iterator<Item = Cow<'v, str>>) -> Option<Cow<'v, s
 /// Whether a name is one of S3's own, in any case.
 pub fn is_amz(name: &str) -> bool {
     name.as_bytes().get(..6).is_some_and(|start| start.eq_ignore_ascii_case(b"x-amz-"))
-}
-
-/// The host of a request: that of its target, as HTTP/2 has it, or of the one header. RFC 9112 3.2, RFC 9113 8.3.1.
-///
-/// # Errors
-/// `BadRequest` for several that could be meant, for what is no text, and for none in HTTP/1.1.
-fn host(uri: &Uri, headers: &HeaderMap, version: Version) -> Result<String, Error> {
-    let refuse = |message: &'static str| Err(ErrorCode::BadRequest.says(message).at("host"));
-    let mut lines = headers.get_all(HOST).iter();
-    let (line, more) = (lines.next().map(HeaderValue::to_str), lines.next());
-    let authority = uri.authority().map(Authority::as_str);
-    match (authority, line) {
-        _ if more.is_some() => refuse("The request has more than one Host header."),
-        (_, Some(Err(_))) => refuse("The Host header is not valid."),
-        (Some(authority), Some(Ok(line))) if version >= Version::HTTP_2 && authority != line => {
-            refuse("The Host header and the authority of the request differ.")
-        }
-        // In HTTP/1.1 an absolute target goes before the header.
-        (Some(authority), _) => Ok(authority.to_owned()),
-        (None, Some(Ok(line))) => Ok(line.to_owned()),
-        (None, None) if version == Version::HTTP_11 => refuse("The request has no Host header."),
-        // Health checks of load balancers still send HTTP/1.0 without one.
-        (None, None) => Ok(String::new()),
-    }
 }

@@ -1,5 +1,6 @@
 //! Tags of objects and buckets, from the header, which is a query string, and from the document.
 
+use super::check::Check;
 use super::error::{Error, ErrorCode};
 use super::uri::decode;
 use super::xml::{Element, Writer};
@@ -27,7 +28,7 @@ impl Tags {
     pub fn parse_header(text: &str) -> Result<Self, Error> {
         let refuse = || {
             let message = "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.";
-            Error::invalid_argument(message, "x-amz-tagging", text).at("tagging")
+            Error::invalid_argument(message, "x-amz-tagging", text).check(Check::Tagging)
         };
         let mut tags: Vec<(String, String)> = Vec::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
@@ -70,7 +71,7 @@ impl Tags {
         let tags = elements(set)?;
         if tags.iter().any(|(key, _)| is_reserved(key)) {
             let message = "User-defined tag keys can't start with \"aws:\". This prefix is reserved for system tags. Remove \"aws:\" from your tag keys and try again.";
-            return Err(ErrorCode::InvalidTag.says(message).at("tagging"));
+            return Err(ErrorCode::InvalidTag.with_message(message).check(Check::Tagging));
         }
         Self::checked(tags, BUCKET_TAGS_MAX)
     }
@@ -115,13 +116,13 @@ impl Tags {
 
     pub(super) fn checked(tags: Vec<(String, String)>, tags_max: usize) -> Result<Self, Error> {
         let invalid = |message: &'static str, key: &str| {
-            ErrorCode::InvalidTag.says(message).with("TagKey", key).at("tagging")
+            ErrorCode::InvalidTag.with_message(message).with("TagKey", key).check(Check::Tagging)
         };
         if tags.len() > tags_max {
             let of = if tags_max == OBJECT_TAGS_MAX { "Object" } else { "Bucket" };
             return Err(ErrorCode::BadRequest
-                .says(format!("{of} tags cannot be greater than {tags_max}"))
-                .at("tagging"));
+                .with_message(format!("{of} tags cannot be greater than {tags_max}"))
+                .check(Check::Tagging));
         }
         for (position, (key, value)) in tags.iter().enumerate() {
             if key.is_empty() || !is_allowed(key, KEY_UNITS_MAX) {

@@ -34,6 +34,8 @@ use stall::Stalling;
 
 use crate::admin;
 use crate::api::{self, Context, Line, Peer, Reply};
+use crate::s3::arrival::{Arrival, Scheme};
+use crate::s3::check::Check;
 use crate::s3::error::ErrorCode;
 
 /// Most connections at once; more wait in the backlog.
@@ -263,7 +265,7 @@ impl Connections {
                         None => {
                             let stream = Direct::new(stream);
                             let line = stream.line(true);
-                            connection(stream, peer, line, served, activity, watcher).await;
+                            connection(stream, (peer, Scheme::Http), line, served, activity, watcher).await;
                         }
                         Some(tls) => encrypted(tls, stream, peer, served, activity, watcher).await,
                     }
@@ -335,7 +337,7 @@ async fn encrypted(
     let stream = Direct::new(stream);
     let line = stream.line(false);
     match tokio::time::timeout_at(end, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection(stream, peer, line, served, activity, watcher).await,
+        Ok(Ok(stream)) => connection(stream, (peer, Scheme::Https), line, served, activity, watcher).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
     }
@@ -343,7 +345,7 @@ async fn encrypted(
 
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: SocketAddr,
+    (peer, scheme): (SocketAddr, Scheme),
     line: Arc<dyn Line>,
     served: Served,
     activity: Arc<Activity>,
@@ -361,7 +363,13 @@ async fn connection(
         .max_header_list_size(HEADER_LIST_BYTES_MAX);
     // Whoever holds a spare slot has what it is there for soon, or is gone.
     let idle_max = if served.place.is_usual() { HEAD_TIME_MAX } else { slots::SPARE_WAIT };
-    let client = Peer { address: peer.to_string().into(), unsent: activity.unsent().clone(), line };
+    let client = Peer {
+        address: peer.to_string().into(),
+        ip: peer.ip(),
+        scheme,
+        unsent: activity.unsent().clone(),
+        line,
+    };
     // One count goes up and down for each request, not one for each thing in it.
     let (shared, requests) = (Arc::new((served, client)), Arc::clone(&activity));
     let service = service_fn(move |request: http::Request<Incoming>| {
@@ -388,15 +396,15 @@ async fn connection(
 
 async fn dispatch(served: &Served, request: http::Request<Incoming>, peer: &Peer) -> Reply {
     let context = &served.context;
-    if request.uri().path().starts_with(admin::PREFIX) {
-        let header = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok());
-        let host = request.uri().authority().map(http::uri::Authority::as_str).or(header).unwrap_or_default();
-        // In a bucket of its own host name the path is a key like any other.
-        if !context.domains.names_bucket(host) {
-            return admin::handle(context, request.method(), request.uri().path(), request.headers()).await;
-        }
+    let (head, body) = request.into_parts();
+    let arrival = Arrival::of(&head, peer.ip, peer.scheme);
+    // In a bucket of its own host name the path is a key like any other.
+    let in_bucket =
+        || arrival.as_ref().is_ok_and(|arrival| context.rules.load().domains.names_bucket(arrival.host()));
+    if head.uri.path().starts_with(admin::PREFIX) && !in_bucket() {
+        return admin::handle(context, &head.method, head.uri.path(), &head.headers).await;
     }
     let has_slot = served.place.is_usual() || served.place.become_usual().await;
-    let refusal = if has_slot { None } else { Some(ErrorCode::SlowDown.error().at("connections")) };
-    api::handle(Arc::clone(context), request, peer, refusal).await
+    let arrival = if has_slot { arrival } else { Err(ErrorCode::SlowDown.error().check(Check::Connections)) };
+    api::handle(Arc::clone(context), http::Request::from_parts(head, body), arrival, peer).await
 }

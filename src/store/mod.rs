@@ -30,9 +30,24 @@ pub struct Bucket {
     /// Canonical id of the user who made it.
     pub owner: String,
     pub versioning: Versioning,
-    pub has_lifecycle: bool,
+    /// Which state of its configuration this is.
+    pub revision: Revision,
     /// The region that it was asked to be in, where every region is accepted.
     pub location: Option<String>,
+}
+
+/// A state of the configuration of a bucket: what was made of a document under one holds for as long as the bucket has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Revision {
+    bucket: u32,
+    number: u64,
+}
+
+impl Revision {
+    /// Whether nothing was configured yet that matters to the requests of objects.
+    pub fn is_first(self) -> bool {
+        self.number == 0
+    }
 }
 
 /// A bucket to be made.

@@ -5,7 +5,7 @@ use super::index::{Transaction, prefixed};
 use super::record::{BucketRecord, StoredVersioning, decode, encode};
 use crate::clock::Timestamp;
 use crate::s3::name::BucketName;
-use crate::store::{Bucket, Error, NewBucket, Usage, Versioning};
+use crate::store::{Bucket, Error, NewBucket, Revision, Usage, Versioning};
 
 /// What is configured of a bucket beside its versioning, by the name that S3 has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +86,7 @@ impl Store {
                 created_millis: now.unix_millis(),
                 owner,
                 versioning: StoredVersioning::Off,
-                has_lifecycle: false,
+                revision: 0,
                 location,
             };
             if let Some(document) = tagging {
@@ -130,7 +130,10 @@ impl Store {
     pub async fn set_versioning(&self, name: BucketName, versioning: Versioning) -> Result<(), Error> {
         let change = move |transaction: &mut Transaction<'_>| {
             let record = transaction.bucket(&name)?;
-            transaction.put_bucket(&name, &BucketRecord { versioning: versioning.into(), ..record })
+            transaction.put_bucket(
+                &name,
+                &BucketRecord { versioning: versioning.into(), revision: record.revision + 1, ..record },
+            )
         };
         self.committer().commit(None, change).await
     }
@@ -161,10 +164,8 @@ impl Store {
         let change = move |transaction: &mut Transaction<'_>| {
             let mut bucket = transaction.bucket(&name)?;
             let key = setting_key(bucket.id, setting);
-            if setting == Setting::Lifecycle {
-                bucket.has_lifecycle = document.is_some();
-                transaction.put_bucket(&name, &bucket)?;
-            }
+            bucket.revision += 1;
+            transaction.put_bucket(&name, &bucket)?;
             let settings = transaction.index.settings;
             match document {
                 Some(document) => settings.put(&mut transaction.raw, &key, document.as_bytes())?,
@@ -189,13 +190,18 @@ pub(super) fn setting_key(bucket: u32, setting: Setting) -> Vec<u8> {
     prefixed(bucket, setting.name())
 }
 
+/// The state of its configuration.
+pub(super) fn revision_of(record: &BucketRecord) -> Revision {
+    Revision { bucket: record.id, number: record.revision }
+}
+
 fn bucket(name: BucketName, record: BucketRecord) -> Bucket {
     Bucket {
         name,
         created: Timestamp::from_unix_millis(record.created_millis),
+        revision: revision_of(&record),
         owner: record.owner,
         versioning: record.versioning.into(),
-        has_lifecycle: record.has_lifecycle,
         location: record.location,
     }
 }

@@ -11,6 +11,9 @@ use super::segment::BlobId;
 use super::versions::{Version, parse_version_key};
 use crate::store::Error;
 
+/// The first format in which everything was counted that is counted today.
+const COUNTED: u8 = 4;
+
 /// Settles the blobs whose commit was interrupted, and gives the garbage that is still to be removed.
 ///
 /// # Errors
@@ -63,9 +66,12 @@ fn settle_incoming(index: &Index, layout: &Layout, medium: &dyn Medium) -> Resul
 /// # Errors
 /// The file system's and the index's.
 pub(super) fn upgrade(index: &Index, layout: &Layout) -> Result<(), Error> {
-    if layout.version()? < VERSION {
+    let version = layout.version()?;
+    if version < COUNTED {
         tracing::info!("counting what buckets hold, to bring the store to the format of this version");
         count(index)?;
+    }
+    if version < VERSION {
         layout.write_format()?;
     }
     Ok(())

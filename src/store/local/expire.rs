@@ -1,7 +1,7 @@
 //! What lifecycle rules remove: found page by page, removed only if it is still what was found.
 
 use super::Store;
-use super::buckets::{Setting, setting_key};
+use super::buckets::revision_of;
 use super::index::{ReadTransaction, Transaction, object_key};
 use super::objects::has_versions;
 use super::record::ObjectRecord;
@@ -11,7 +11,7 @@ use crate::s3::lifecycle::{Candidate, Lifecycle};
 use crate::s3::listing::{PAGE_KEYS_MAX, Selection};
 use crate::s3::name::{BucketName, ObjectKey, VersionId};
 use crate::s3::tagging::Tags;
-use crate::store::{Error, Expired, ListedVersion};
+use crate::store::{Error, Expired, ListedVersion, Revision};
 
 /// A walk over the versions of a bucket below a prefix, which ends and goes on between pages.
 #[derive(Clone, Debug)]
@@ -110,8 +110,8 @@ impl Store {
         Ok(versions.take(2).count() == 1 && self.index().objects.get(transaction, key)?.is_none())
     }
 
-    /// Removes what is still as it was found, if the bucket's rules are still `rules`, and says how much that was;
-    /// `None` if the rules are others.
+    /// Removes what is still as it was found, if the bucket's configuration still is of the `revision` that said so, and
+    /// says how much that was; `None` if it is another.
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`], and the index's.
@@ -119,13 +119,12 @@ impl Store {
         &self,
         name: BucketName,
         expired: Vec<Expired>,
-        rules: String,
+        revision: Revision,
         now: Timestamp,
     ) -> Result<Option<usize>, Error> {
         let change = move |transaction: &mut Transaction<'_>| {
             let bucket = transaction.bucket(&name)?;
-            let key = setting_key(bucket.id, Setting::Lifecycle);
-            if transaction.index.settings.get(&transaction.raw, &key)? != Some(rules.as_bytes()) {
+            if revision_of(&bucket) != revision {
                 return Ok(None);
             }
             let mut removed = 0;

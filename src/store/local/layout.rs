@@ -23,10 +23,11 @@ use crate::private;
 use crate::s3::name::hex_encode;
 
 /// The text of `format` that this version writes.
-const FORMAT: &str = "presigned store 4\n";
+const FORMAT: &str = "presigned store 5\n";
 /// The version of that format.
-pub(super) const VERSION: u8 = 4;
+pub(super) const VERSION: u8 = 5;
 /// The texts of the formats before it, which a start brings up to date.
+const FOURTH_FORMAT: &str = "presigned store 4\n";
 const THIRD_FORMAT: &str = "presigned store 3\n";
 const SECOND_FORMAT: &str = "presigned store 2\n";
 const FIRST_FORMAT: &str = "presigned store 1\n";
@@ -211,7 +212,9 @@ impl Layout {
         make_directory(root)?;
         let layout = Self { root: root.to_owned() };
         match fs::read_to_string(layout.format()) {
-            Ok(format) if [FORMAT, THIRD_FORMAT, SECOND_FORMAT, FIRST_FORMAT].contains(&format.as_str()) => {}
+            Ok(format)
+                if [FORMAT, FOURTH_FORMAT, THIRD_FORMAT, SECOND_FORMAT, FIRST_FORMAT]
+                    .contains(&format.as_str()) => {}
             Ok(format) => {
                 return Err(OpenError::UnknownFormat(root.to_owned(), format.trim().to_owned()));
             }
@@ -302,6 +305,7 @@ impl Layout {
             FIRST_FORMAT => 1,
             SECOND_FORMAT => 2,
             THIRD_FORMAT => 3,
+            FOURTH_FORMAT => 4,
             _ => VERSION,
         })
     }

@@ -17,7 +17,6 @@ mod completion;
 #[cfg(test)]
 mod crash;
 mod expire;
-mod first;
 mod index;
 mod layout;
 mod list;
@@ -26,8 +25,10 @@ mod multipart;
 mod objects;
 mod reclaim;
 mod record;
+mod record_v1;
+mod record_v2;
+mod record_v3;
 mod scrub;
-mod second;
 mod segment;
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,9 @@ use crate::s3::tagging::Tags;
 use crate::store::{Error, ObjectChecksum, ObjectPart, Part, Summary, Upload, Usage, Versioning};
 
 /// First byte of every record that is written.
-const VERSION: u8 = 4;
+const VERSION: u8 = 5;
+/// First byte of records of the fourth version of the format.
+const FOURTH: u8 = 4;
 /// First byte of records of the third version of the format.
 const THIRD: u8 = 3;
 /// First byte of records of the second version of the format.
@@ -26,11 +28,11 @@ const FIRST: u8 = 1;
 /// A record of the index.
 pub(super) trait Record<'v>: Sized + Deserialize<'v> {
     /// The fields of version 1.
-    type First: Deserialize<'v> + Into<Self>;
+    type V1: Deserialize<'v> + Into<Self>;
     /// The fields of version 2.
-    type Second: Deserialize<'v> + Into<Self>;
-    /// The fields of version 3.
-    type Third: Deserialize<'v> + Into<Self>;
+    type V2: Deserialize<'v> + Into<Self>;
+    /// The fields of versions 3 and 4.
+    type V3: Deserialize<'v> + Into<Self>;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -258,8 +260,9 @@ pub(super) struct BucketRecord {
     pub created_millis: i64,
     pub owner: String,
     pub versioning: StoredVersioning,
-    /// Whether it has lifecycle rules, so that who only serves an object need not look.
-    pub has_lifecycle: bool,
+    /// How often it was configured; 0 while nothing in its configuration matters to the requests of its objects, so that
+    /// who serves one need not look.
+    pub revision: u64,
     /// The region that it was asked to be in, where every region is accepted.
     pub location: Option<String>,
 }
@@ -310,9 +313,9 @@ impl MarkerRecord {
 }
 
 impl Record<'_> for MarkerRecord {
-    type First = Self;
-    type Second = Self;
-    type Third = Self;
+    type V1 = Self;
+    type V2 = Self;
+    type V3 = Self;
 }
 
 /// What a bucket holds, every version of its objects and its uploads with their parts, or what one record adds to that.
@@ -364,9 +367,9 @@ impl UsageRecord {
 }
 
 impl Record<'_> for UsageRecord {
-    type First = ThirdUsage;
-    type Second = ThirdUsage;
-    type Third = ThirdUsage;
+    type V1 = ThirdUsage;
+    type V2 = ThirdUsage;
+    type V3 = ThirdUsage;
 }
 
 /// The same as versions 1 to 3 had it: the start that brings such a store up to date counts the rest.
@@ -451,9 +454,9 @@ pub(super) struct PartRecord {
 }
 
 impl Record<'_> for PartRecord {
-    type First = Self;
-    type Second = Self;
-    type Third = Self;
+    type V1 = Self;
+    type V2 = Self;
+    type V3 = Self;
 }
 
 impl PartRecord {
@@ -502,9 +505,9 @@ pub(super) struct CompletionRecord {
 }
 
 impl Record<'_> for CompletionRecord {
-    type First = Self;
-    type Second = Self;
-    type Third = Self;
+    type V1 = Self;
+    type V2 = Self;
+    type V3 = Self;
 }
 
 /// The value of a record.
@@ -524,17 +527,17 @@ pub(super) fn decode<'v, T: Record<'v>>(value: &'v [u8]) -> Result<T, Error> {
 fn take<'v, T: Record<'v>>(value: &'v [u8]) -> Result<(T, &'v [u8]), Error> {
     match value.split_first() {
         Some((&VERSION, rest)) => postcard::take_from_bytes(rest).map_err(broken),
-        Some((&THIRD, rest)) => {
-            let (third, rest) = postcard::take_from_bytes::<T::Third>(rest).map_err(broken)?;
-            Ok((third.into(), rest))
+        Some((&(FOURTH | THIRD), rest)) => {
+            let (old, rest) = postcard::take_from_bytes::<T::V3>(rest).map_err(broken)?;
+            Ok((old.into(), rest))
         }
         Some((&SECOND, rest)) => {
-            let (second, rest) = postcard::take_from_bytes::<T::Second>(rest).map_err(broken)?;
-            Ok((second.into(), rest))
+            let (old, rest) = postcard::take_from_bytes::<T::V2>(rest).map_err(broken)?;
+            Ok((old.into(), rest))
         }
         Some((&FIRST, rest)) => {
-            let (first, rest) = postcard::take_from_bytes::<T::First>(rest).map_err(broken)?;
-            Ok((first.into(), rest))
+            let (old, rest) = postcard::take_from_bytes::<T::V1>(rest).map_err(broken)?;
+            Ok((old.into(), rest))
         }
         Some((version, _)) => Err(Error::Index(format!("a record has the unknown version {version}"))),
         None => Err(Error::Index("a record is empty".to_owned())),
@@ -596,6 +599,30 @@ mod tests {
         assert!(new.archived);
         let bucket: BucketRecord = decode(&[2, 7, 0, 1, b'o', 1, 1]).expect("decoded");
         assert_eq!((bucket.id, bucket.owner.as_str(), bucket.location), (7, "o", None));
+    }
+
+    /// Buckets of versions 3 and 4 said whether they had lifecycle rules.
+    #[test]
+    fn buckets_of_version_4_are_read() {
+        for version in [3, 4] {
+            for (has_lifecycle, revision) in [(0, 0), (1, 1)] {
+                let value = [version, 7, 0, 1, b'o', 1, has_lifecycle, 1, 2, b'e', b'u'];
+                let bucket: BucketRecord = decode(&value).expect("decoded");
+                let expected = BucketRecord {
+                    id: 7,
+                    created_millis: 0,
+                    owner: "o".to_owned(),
+                    versioning: StoredVersioning::Enabled,
+                    revision,
+                    location: Some("eu".to_owned()),
+                };
+                assert_eq!(bucket, expected);
+                assert_eq!(
+                    decode::<BucketRecord>(&encode(&bucket).expect("encoded")).expect("decoded"),
+                    expected
+                );
+            }
+        }
     }
 
     /// An object of 5 bytes inline, as version 1 wrote it: two parts, a CRC32, one header.

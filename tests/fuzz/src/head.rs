@@ -3,6 +3,7 @@
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Method};
 use presigned::s3::Request;
+use presigned::s3::arrival::{Arrival, Scheme};
 use presigned::s3::target::Domains;
 
 /// A head in the pieces that a holder of it can move around.
@@ -66,7 +67,9 @@ impl Head {
 
     /// As S3 reads it; `None` if it refuses to.
     pub fn request(&self) -> Option<Request> {
-        Request::parse(self.parts()?, &Domains::new(["s3.example.org".to_owned()])).ok()
+        let parts = self.parts()?;
+        let arrival = Arrival::of(&parts, [127, 0, 0, 1].into(), Scheme::Http).ok()?;
+        Request::parse(parts, arrival, &Domains::new(["s3.example.org".to_owned()])).ok()
     }
 }
 

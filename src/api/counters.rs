@@ -41,8 +41,7 @@ impl Requests {
         operation: &'static str,
         status: u16,
         time: Duration,
-        bytes_in: u64,
-        bytes_out: u64,
+        (bytes_in, bytes_out): (u64, u64),
     ) {
         let Some(counts) = self.operations.get(operation) else {
             return;

@@ -1,13 +1,16 @@
-//! What requests ask for beside their operation: owners, ACLs, versions, and the functions that are not there.
+//! What is refused of a request before it is carried out: owners, ACLs, versions, and the functions that are not there.
 
 use std::borrow::Cow;
 
 use http::{HeaderName, Method};
 
+use super::asked::{COPY_SOURCE, OVERRIDES};
+use crate::auth::{Mechanism, Verified};
+use crate::s3::check::Check;
 use crate::s3::condition::WriteCondition;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::header::{self, Treatment};
-use crate::s3::name::{VersionId, account_id, is_account_id};
+use crate::s3::name::{account_id, is_account_id};
 use crate::s3::operation::Operation;
 use crate::s3::request::Request;
 use crate::store::Bucket;
@@ -21,13 +24,11 @@ pub(super) fn check_expected_owner(request: &Request, header: &str, bucket: &Buc
     match request.amz(header) {
         None => Ok(()),
         Some(expected) if expected != account_id(&bucket.owner) => {
-            Err(ErrorCode::AccessDenied.error().at("bucket owner"))
+            Err(ErrorCode::AccessDenied.error().check(Check::BucketOwner))
         }
         Some(_) => Ok(()),
     }
 }
-
-const BYPASS: &str = "x-amz-bypass-governance-retention";
 
 /// Checks that an expected owner is named by what can be the id of an account.
 ///
@@ -36,13 +37,15 @@ const BYPASS: &str = "x-amz-bypass-governance-retention";
 pub(super) fn check_owner_id(request: &Request, header: &str) -> Result<(), Error> {
     match request.amz(header) {
         Some(expected) if !is_account_id(&expected) => Err(ErrorCode::InvalidBucketOwnerAWSAccountID
-            .says(format!(
+            .with_message(format!(
                 "The value of the expected bucket owner parameter must be an AWS Account ID... [{expected}]"
             ))
-            .at("bucket owner")),
+            .check(Check::BucketOwner)),
         _ => Ok(()),
     }
 }
+
+const BYPASS: &str = "x-amz-bypass-governance-retention";
 
 /// Refuses a request that would change something and carries a header for what is not there. To ignore it would be a
 /// wrong 200.
@@ -59,14 +62,14 @@ pub(super) fn refuse_unsupported_headers(request: &Request) -> Result<(), Error>
     let deletes = matches!(request.operation(), Operation::DeleteObject | Operation::DeleteObjects);
     if deletes && request.amz(BYPASS).is_some_and(|bypass| bypass.eq_ignore_ascii_case("true")) {
         let message = "x-amz-bypass-governance-retention is only applicable to Object Lock enabled buckets.";
-        return Err(Error::invalid_argument(message, BYPASS, "true").at("header"));
+        return Err(Error::invalid_argument(message, BYPASS, "true").check(Check::Header));
     }
     let in_headers = request.headers().keys().map(|name| Cow::Borrowed(name.as_str()));
     let in_query = request.query().iter().map(|(name, _)| lower_case(name));
     let unsupported = in_headers.chain(in_query).filter(|name| is_unsupported(request, name));
     // S3 was seen to name the one that comes first by name, of several.
     match unsupported.min() {
-        Some(name) => Err(Error::not_implemented_header(name, None).at("header")),
+        Some(name) => Err(Error::not_implemented_header(name, None).check(Check::Header)),
         None => Ok(()),
     }
 }
@@ -106,6 +109,41 @@ fn is_other(request: &Request, name: &str, word: &str) -> bool {
     request.amz(name).is_some_and(|value| !value.eq_ignore_ascii_case(word))
 }
 
+/// Only a signed request may override headers: a link to a public object must not be able to say what it is.
+///
+/// # Errors
+/// `InvalidRequest`.
+pub(super) fn check_overrides_signed(verified: &Verified) -> Result<(), Error> {
+    let reads = matches!(verified.request().operation(), Operation::GetObject | Operation::HeadObject);
+    let asks = || OVERRIDES.iter().any(|(parameter, _)| verified.request().query().contains(parameter));
+    match reads && verified.mechanism() == Mechanism::Anonymous && asks() {
+        true => Err(ErrorCode::InvalidRequest
+            .with_message("Request specific response headers cannot be used for anonymous GET requests.")),
+        false => Ok(()),
+    }
+}
+
+/// Refuses a copy source where nothing is copied, and a body where something is.
+///
+/// # Errors
+/// `InvalidArgument`, `InvalidRequest`.
+pub(super) fn refuse_copy_source(request: &Request) -> Result<(), Error> {
+    let copies = matches!(request.operation(), Operation::CopyObject | Operation::UploadPartCopy);
+    let has_body = request.content_length().is_some_and(|length| length > 0)
+        || request.headers().contains_key(http::header::TRANSFER_ENCODING);
+    if copies && has_body {
+        let message = "The request included a body. Requests of this type must not include a non-empty body.";
+        return Err(ErrorCode::InvalidRequest.with_message(message).check(Check::CopySource));
+    }
+    match request.amz(COPY_SOURCE).filter(|_| !copies) {
+        Some(source) => {
+            let message = "You can only specify a copy source header for copy requests.";
+            Err(Error::invalid_argument(message, COPY_SOURCE, source).check(Check::CopySource))
+        }
+        None => Ok(()),
+    }
+}
+
 /// Checks the ACL that a write gives to what it makes.
 ///
 /// # Errors
@@ -135,7 +173,22 @@ fn acl_not_supported(request: &Request) -> Error {
         _ => ErrorCode::AccessControlListNotSupported,
     }
     .error()
-    .at("acl")
+    .check(Check::Acl)
+}
+
+/// Buckets own what is in them: another rule is not to be had yet.
+pub(super) fn check_ownership(request: &Request) -> Result<(), Error> {
+    const NAME: &str = "x-amz-object-ownership";
+    match request.amz(NAME).as_deref() {
+        None | Some("BucketOwnerEnforced") => Ok(()),
+        Some("ObjectWriter" | "BucketOwnerPreferred") => {
+            let why = "Only BucketOwnerEnforced is implemented here";
+            Err(Error::not_implemented_header(NAME, Some(why)).check(Check::Ownership))
+        }
+        Some(other) => Err(ErrorCode::InvalidArgument
+            .with_message(format!("Invalid x-amz-object-ownership header: {other}"))
+            .with("ArgumentName", NAME)),
+    }
 }
 
 /// Refuses a read with a key of the client's own: no object is encrypted with one.
@@ -145,30 +198,10 @@ fn acl_not_supported(request: &Request) -> Error {
 pub(super) fn check_read_headers(request: &Request) -> Result<(), Error> {
     match request.amz("x-amz-server-side-encryption-customer-algorithm") {
         Some(_) => Err(ErrorCode::InvalidRequest
-            .says("The encryption parameters are not applicable to this object.")
-            .at("header")),
+            .with_message("The encryption parameters are not applicable to this object.")
+            .check(Check::Header)),
         None => Ok(()),
     }
-}
-
-/// The version that a request names.
-///
-/// # Errors
-/// `InvalidArgument` for what cannot be an id of ours.
-pub(super) fn named_version(request: &Request) -> Result<Option<VersionId>, Error> {
-    request.query().value("versionId").map(|text| parse_version(text, "versionId")).transpose()
-}
-
-/// A version id.
-///
-/// # Errors
-/// `InvalidArgument` with the name of the argument.
-pub(super) fn parse_version(text: &str, argument: &'static str) -> Result<VersionId, Error> {
-    if text.is_empty() {
-        return Err(Error::invalid_argument("Version id cannot be the empty string", argument, text));
-    }
-    let version = VersionId::parse(text);
-    version.ok_or_else(|| Error::invalid_argument("Invalid version id specified", argument, text))
 }
 
 /// Refuses a version where an operation makes a new one.
@@ -182,4 +215,53 @@ pub(super) fn refuse_version(request: &Request) -> Result<(), Error> {
             Err(Error::invalid_argument("This operation does not accept a version-id.", "versionId", text))
         }
     }
+}
+
+/// Whether this server carries out an operation.
+pub(super) fn is_served(operation: Operation) -> bool {
+    matches!(
+        operation,
+        Operation::AbortMultipartUpload
+            | Operation::CompleteMultipartUpload
+            | Operation::CopyObject
+            | Operation::CreateBucket
+            | Operation::CreateMultipartUpload
+            | Operation::DeleteBucket
+            | Operation::DeleteBucketLifecycle
+            | Operation::DeleteBucketTagging
+            | Operation::DeleteObject
+            | Operation::DeleteObjectTagging
+            | Operation::DeleteObjects
+            | Operation::GetBucketLifecycleConfiguration
+            | Operation::GetBucketLocation
+            | Operation::GetBucketTagging
+            | Operation::GetBucketVersioning
+            | Operation::GetObject
+            | Operation::GetObjectAttributes
+            | Operation::GetObjectTagging
+            | Operation::HeadBucket
+            | Operation::HeadObject
+            | Operation::ListBuckets
+            | Operation::ListMultipartUploads
+            | Operation::ListObjectVersions
+            | Operation::ListObjects
+            | Operation::ListObjectsV2
+            | Operation::ListParts
+            | Operation::PutBucketLifecycleConfiguration
+            | Operation::PutBucketTagging
+            | Operation::PutBucketVersioning
+            | Operation::PutObject
+            | Operation::PutObjectTagging
+            | Operation::UploadPart
+            | Operation::UploadPartCopy
+    )
+}
+
+/// What is said of an operation that S3 has and this server has not.
+pub(super) fn not_implemented(operation: Operation) -> Error {
+    let what = match operation.sub_resource() {
+        Some(word) => format!("{} (the query parameter {word}) is not implemented here", operation.name()),
+        None => format!("{} is not implemented here", operation.name()),
+    };
+    Error::not_implemented(what).check(Check::Operation)
 }

@@ -1,4 +1,4 @@
-//! Records as version 2 of the format had them: see [`first`](super::first).
+//! Records as version 2 of the format had them: see [`record_v1`](super::record_v1).
 
 use serde::Deserialize;
 
@@ -7,7 +7,7 @@ use super::record::{
 };
 
 #[derive(Deserialize)]
-pub(super) struct SecondHead {
+pub(super) struct V2Head {
     modified_millis: i64,
     size: u64,
     md5: [u8; 16],
@@ -18,8 +18,8 @@ pub(super) struct SecondHead {
     version: Option<[u8; 16]>,
 }
 
-impl From<SecondHead> for Head {
-    fn from(second: SecondHead) -> Self {
+impl From<V2Head> for Head {
+    fn from(second: V2Head) -> Self {
         Self {
             modified_millis: second.modified_millis,
             size: second.size,
@@ -35,23 +35,23 @@ impl From<SecondHead> for Head {
 }
 
 #[derive(Deserialize)]
-pub(super) struct SecondObject {
-    head: SecondHead,
+pub(super) struct V2Object {
+    head: V2Head,
     metadata: Vec<(String, String)>,
     parts: Vec<StoredPart>,
     body: StoredBody,
     tags: Vec<(String, String)>,
 }
 
-impl From<SecondObject> for ObjectRecord {
-    fn from(second: SecondObject) -> Self {
-        let SecondObject { head, metadata, parts, body, tags } = second;
+impl From<V2Object> for ObjectRecord {
+    fn from(second: V2Object) -> Self {
+        let V2Object { head, metadata, parts, body, tags } = second;
         Self { head: head.into(), metadata, parts, body, tags }
     }
 }
 
 #[derive(Deserialize)]
-pub(super) struct SecondBucket {
+pub(super) struct V2Bucket {
     id: u32,
     created_millis: i64,
     owner: String,
@@ -59,9 +59,9 @@ pub(super) struct SecondBucket {
     has_lifecycle: bool,
 }
 
-impl From<SecondBucket> for BucketRecord {
-    fn from(second: SecondBucket) -> Self {
-        let SecondBucket { id, created_millis, owner, versioning, has_lifecycle } = second;
-        Self { id, created_millis, owner, versioning, has_lifecycle, location: None }
+impl From<V2Bucket> for BucketRecord {
+    fn from(second: V2Bucket) -> Self {
+        let V2Bucket { id, created_millis, owner, versioning, has_lifecycle } = second;
+        Self { id, created_millis, owner, versioning, revision: has_lifecycle.into(), location: None }
     }
 }

@@ -3,26 +3,25 @@
 use http::HeaderValue;
 use http::header::LAST_MODIFIED;
 
-use super::conditions::check_read_headers;
-use super::error::of_store;
-use super::exchange::{Call, Reply, xml};
-use super::list::max_entries;
-use super::object::{add_version, write_checksum};
+use crate::api::asked::attributes;
+use crate::api::call::ObjectCall;
+use crate::api::guards::check_read_headers;
+use crate::api::page::max_entries;
+use crate::api::reply::{Reply, xml};
+use crate::api::show::{add_version, write_checksum};
 use crate::s3::checksum::ChecksumType;
-use crate::s3::error::{Error, ErrorCode};
+use crate::s3::error::Error;
 use crate::s3::listing::PAGE_KEYS_MAX;
-use crate::s3::request::Request;
 use crate::s3::xml::Writer;
 use crate::store::{Object, ObjectChecksum};
 
-const NAMES: [&str; 5] = ["ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"];
-
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html>
-pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
+pub(in crate::api) fn get(call: &ObjectCall<'_>) -> Result<Reply, Error> {
     let request = call.request();
-    let name = call.object()?;
-    let asked_names = asked(request)?;
-    let object = call.store().object(&name).map_err(|error| of_store(error, request))?;
+    let name = call.name()?;
+    check_read_headers(request)?;
+    let asked_names = attributes(request)?;
+    let object = call.object(&name)?;
     let mut writer = Writer::answer("GetObjectAttributesResponse");
     for name in asked_names {
         match name {
@@ -47,25 +46,6 @@ pub(super) fn get(call: &Call<'_>) -> Result<Reply, Error> {
     Ok(reply)
 }
 
-/// The names of the attributes that are asked for, in the order of S3, whatever that of the request.
-///
-/// # Errors
-/// `InvalidRequest` if there are none, `InvalidArgument` for one that is not known.
-pub(super) fn asked(request: &Request) -> Result<Vec<&'static str>, Error> {
-    check_read_headers(request)?;
-    let asked = request.amz("x-amz-object-attributes").unwrap_or_default();
-    if asked.is_empty() {
-        return Err(ErrorCode::InvalidRequest
-            .says("Missing required header for this request: x-amz-object-attributes"));
-    }
-    let names: Vec<&str> = asked.split(',').map(str::trim).collect();
-    if names.iter().any(|name| !NAMES.contains(name)) {
-        let message = "Invalid attribute name specified.";
-        return Err(Error::invalid_argument(message, "x-amz-object-attributes", asked.as_ref()));
-    }
-    Ok(NAMES.into_iter().filter(|name| names.contains(name)).collect())
-}
-
 fn write_checksum_attribute(writer: &mut Writer, object: &Object) {
     // Here S3 leaves out how many parts a composite one is made of.
     let checksum = object.checksum.map(|checksum| ObjectChecksum { parts: None, ..checksum });
@@ -77,7 +57,7 @@ fn write_checksum_attribute(writer: &mut Writer, object: &Object) {
 }
 
 /// The number of parts; and the parts, if the object's checksum is made of theirs.
-fn write_parts(writer: &mut Writer, call: &Call<'_>, object: &Object) -> Result<(), Error> {
+fn write_parts(writer: &mut Writer, call: &ObjectCall<'_>, object: &Object) -> Result<(), Error> {
     let limit = max_entries(call.request().amz("x-amz-max-parts").as_deref(), "max-parts", PAGE_KEYS_MAX)?;
     let marker = call.request().amz("x-amz-part-number-marker");
     let marker = max_entries(marker.as_deref(), "part-number-marker", usize::MAX)?;

@@ -7,40 +7,41 @@ use super::record::{
     BlobRecord, BucketRecord, Head, ObjectRecord, Record, StoredAlgorithm, StoredBody, StoredChecksum,
     StoredPart, StoredVersioning, UploadRecord,
 };
-use super::second::{SecondBucket, SecondHead, SecondObject};
+use super::record_v2::{V2Bucket, V2Head, V2Object};
+use super::record_v3::V3Bucket;
 
 impl Record<'_> for Head {
-    type First = FirstHead;
-    type Second = SecondHead;
-    type Third = Self;
+    type V1 = V1Head;
+    type V2 = V2Head;
+    type V3 = Self;
 }
 
 impl Record<'_> for ObjectRecord {
-    type First = FirstObject;
-    type Second = SecondObject;
-    type Third = Self;
+    type V1 = V1Object;
+    type V2 = V2Object;
+    type V3 = Self;
 }
 
 impl Record<'_> for BucketRecord {
-    type First = FirstBucket;
-    type Second = SecondBucket;
-    type Third = Self;
+    type V1 = V1Bucket;
+    type V2 = V2Bucket;
+    type V3 = V3Bucket;
 }
 
 impl Record<'_> for UploadRecord {
-    type First = FirstUpload;
-    type Second = Self;
-    type Third = Self;
+    type V1 = V1Upload;
+    type V2 = Self;
+    type V3 = Self;
 }
 
 impl Record<'_> for BlobRecord {
-    type First = FirstBlob;
-    type Second = Self;
-    type Third = Self;
+    type V1 = V1Blob;
+    type V2 = Self;
+    type V3 = Self;
 }
 
 #[derive(Deserialize)]
-pub(super) struct FirstHead {
+pub(super) struct V1Head {
     modified_millis: i64,
     size: u64,
     md5: [u8; 16],
@@ -50,8 +51,8 @@ pub(super) struct FirstHead {
     storage_class: Option<String>,
 }
 
-impl From<FirstHead> for Head {
-    fn from(first: FirstHead) -> Self {
+impl From<V1Head> for Head {
+    fn from(first: V1Head) -> Self {
         Self {
             modified_millis: first.modified_millis,
             size: first.size,
@@ -67,15 +68,15 @@ impl From<FirstHead> for Head {
 }
 
 #[derive(Deserialize)]
-pub(super) struct FirstObject {
-    head: FirstHead,
+pub(super) struct V1Object {
+    head: V1Head,
     metadata: Vec<(String, String)>,
     part_sizes: Vec<u64>,
     body: StoredBody,
 }
 
-impl From<FirstObject> for ObjectRecord {
-    fn from(first: FirstObject) -> Self {
+impl From<V1Object> for ObjectRecord {
+    fn from(first: V1Object) -> Self {
         let part = |size| StoredPart { size, checksum: None };
         Self {
             head: first.head.into(),
@@ -88,35 +89,35 @@ impl From<FirstObject> for ObjectRecord {
 }
 
 #[derive(Deserialize)]
-pub(super) struct FirstBucket {
+pub(super) struct V1Bucket {
     id: u32,
     created_millis: i64,
     owner: String,
 }
 
-impl From<FirstBucket> for BucketRecord {
-    fn from(first: FirstBucket) -> Self {
+impl From<V1Bucket> for BucketRecord {
+    fn from(first: V1Bucket) -> Self {
         Self {
             id: first.id,
             created_millis: first.created_millis,
             owner: first.owner,
             versioning: StoredVersioning::Off,
-            has_lifecycle: false,
+            revision: 0,
             location: None,
         }
     }
 }
 
 #[derive(Deserialize)]
-pub(super) struct FirstUpload {
+pub(super) struct V1Upload {
     initiated_millis: i64,
     initiator: String,
     metadata: Vec<(String, String)>,
     checksum: Option<(StoredAlgorithm, bool)>,
 }
 
-impl From<FirstUpload> for UploadRecord {
-    fn from(first: FirstUpload) -> Self {
+impl From<V1Upload> for UploadRecord {
+    fn from(first: V1Upload) -> Self {
         Self {
             initiated_millis: first.initiated_millis,
             initiator: first.initiator,
@@ -129,13 +130,13 @@ impl From<FirstUpload> for UploadRecord {
 }
 
 #[derive(Deserialize)]
-pub(super) struct FirstBlob {
+pub(super) struct V1Blob {
     references: u32,
     size: u64,
 }
 
-impl From<FirstBlob> for BlobRecord {
-    fn from(first: FirstBlob) -> Self {
+impl From<V1Blob> for BlobRecord {
+    fn from(first: V1Blob) -> Self {
         Self { references: first.references, size: first.size, checksum: None }
     }
 }

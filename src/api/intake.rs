@@ -1,24 +1,67 @@
-//! Takes in a body: framing undone, digests computed beside writing, memory bounded however slow the client.
+//! The body of a request: how it comes in, its framing undone, and documents whole.
 
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{Join, join};
+use http_body_util::BodyExt as _;
+use hyper::body::{Body as _, Incoming};
 use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::bounds::Document;
+use super::call::Call;
 use super::error::of_store;
-use super::exchange::{Call, Intake};
 use crate::auth::{BodyCheck, BodyKind, Digester, Framer, FramingProof};
+use crate::s3::check::Check;
 use crate::s3::error::{Error, ErrorCode};
 use crate::store::{self, Received, Writer};
 
+/// The body of a request, and what has become of it.
+pub(super) struct Intake {
+    pub body: Incoming,
+    /// Whether it has been asked for: hyper then tells a waiting client to go on.
+    pub polled: bool,
+    pub ended: bool,
+    /// Whether the connection failed before the end.
+    pub broken: bool,
+    /// Bytes received.
+    pub bytes: u64,
+}
+
+impl Intake {
+    pub(super) fn new(body: Incoming) -> Self {
+        let ended = body.is_end_stream();
+        Self { body, polled: false, ended, broken: false, bytes: 0 }
+    }
+
+    /// The next bytes; `None` at the end, and when the connection broke.
+    pub(super) async fn next(&mut self) -> Option<Bytes> {
+        self.polled = true;
+        while !self.ended {
+            match self.body.frame().await {
+                Some(Ok(frame)) => {
+                    if let Ok(data) = frame.into_data() {
+                        self.bytes += data.len() as u64;
+                        return Some(data);
+                    }
+                }
+                Some(Err(_)) => (self.ended, self.broken) = (true, true),
+                None => self.ended = true,
+            }
+        }
+        None
+    }
+}
+
 /// Files that an upload has open: its own, and the same while what came so far is synced.
 const UPLOAD_FILES: usize = 2;
+
 /// Fewest bytes worth a hop to another thread.
 const BATCH_BYTES_MIN: usize = 128 * 1024;
+
 /// Most bytes gathered while a batch is being processed.
 const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
+
 /// Pieces below this size are copied together.
 const COPIED_BYTES_MAX: usize = 16 * 1024;
 
@@ -75,7 +118,7 @@ pub(super) async fn receive_document(
     kind: BodyKind,
     bytes_max: u64,
 ) -> Result<Document, Error> {
-    let check = call.permit.verified().check_body(kind)?;
+    let check = call.verified().check_body(kind)?;
     if check.length > bytes_max {
         return Err(ErrorCode::MaxMessageLengthExceeded
             .error()
@@ -110,7 +153,7 @@ impl<'b> Source<'b> {
     /// Appends what came next to `out`; `false` at the end. Giving up the wait loses nothing.
     async fn next(&mut self, out: &mut Vec<Bytes>) -> Result<bool, Error> {
         match tokio::time::timeout(self.stall, self.body.next()).await {
-            Err(_) => Err(ErrorCode::RequestTimeout.error().at("stall")),
+            Err(_) => Err(ErrorCode::RequestTimeout.error().check(Check::Stall)),
             // If the connection ended early, `finish` says what is missing.
             Ok(None) => Ok(false),
             Ok(Some(data)) => self.framer.push(data, out).map(|()| true),
@@ -121,7 +164,7 @@ impl<'b> Source<'b> {
         let proof = self.framer.finish()?;
         // The frames may be complete, and yet not all that was announced.
         match self.body.broken {
-            true => Err(ErrorCode::IncompleteBody.error().at("connection")),
+            true => Err(ErrorCode::IncompleteBody.error().check(Check::Connection)),
             false => Ok(proof),
         }
     }
@@ -201,7 +244,7 @@ impl Pump {
         };
         match idle {
             Self::Idle(writer, digester) => Ok((writer, digester)),
-            Self::Running(_) => Err(Failure::Body(ErrorCode::InternalError.error().at("pump"))),
+            Self::Running(_) => Err(Failure::Body(ErrorCode::InternalError.error().check(Check::Panic))),
         }
     }
 
@@ -279,5 +322,5 @@ impl Batch {
 }
 
 fn panicked(_: JoinError) -> Error {
-    ErrorCode::InternalError.error().at("panic")
+    ErrorCode::InternalError.error().check(Check::Panic)
 }

@@ -1,0 +1,371 @@
+//! What all handlers share: the context they work in, and the call they answer, typed by what it addresses.
+
+use std::fmt::Debug;
+use std::net::IpAddr;
+use std::ops::Deref;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use super::asked::{named_tags, named_version, upload_id};
+use super::bounds::Bounds;
+use super::bucket_rules::RulesCache;
+use super::error::of_store;
+use super::journal::Journal;
+use super::unsent::Unsent;
+use crate::auth::{self, Identity, Keyring, SecretKey, User, Verified};
+use crate::clock::{Clock, Timestamp};
+use crate::policy::{Ask, Circumstances, Decision, Facts, Permit, Policy, Resource};
+use crate::s3::arrival::Scheme;
+use crate::s3::check::Check;
+use crate::s3::condition::WriteCondition;
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::metadata::Metadata;
+use crate::s3::name::{BucketName, ObjectKey, VersionId};
+use crate::s3::operation::Operation;
+use crate::s3::request::Request;
+use crate::s3::target::{Domains, Target};
+use crate::store::{self, Bucket, NewObject, Object, ObjectName, Store, Upload, UploadName, Versioning};
+
+/// Who sends requests: the other end of a connection.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// Its address, as the log shows it.
+    pub address: Arc<str>,
+    /// The same without its port.
+    pub ip: IpAddr,
+    /// Whether the connection is encrypted.
+    pub scheme: Scheme,
+    /// What waits for it.
+    pub unsent: Unsent,
+    /// The connection itself.
+    pub line: Arc<dyn Line>,
+}
+
+/// What a connection is, to who answers its requests.
+pub trait Line: Debug + Send + Sync {
+    /// Whether the other end has closed it. One that has only said that it will send no more counts as gone: nobody can
+    /// tell the difference.
+    fn is_gone(&self) -> bool;
+    /// Whether what is handed to it goes to the kernel as it is, untouched: then it may be a mapping of a file.
+    fn is_direct(&self) -> bool;
+}
+
+/// How requests are answered, for as long as the server runs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a body may stand still before the request is given up.
+    pub body_stall_max: Duration,
+    /// Largest window of a download, in bytes; two of them are in memory for each.
+    pub window_bytes_max: u64,
+    /// Bearer token required to read the metrics; unset disables the endpoint.
+    pub metrics_token: Option<SecretKey>,
+}
+
+/// What a configuration says of who may do what, and may say anew while the server runs. A request takes it once, and keeps
+/// it to its end.
+#[derive(Debug)]
+pub struct Rules {
+    /// The keys that requests are signed with.
+    pub keyring: Keyring,
+    /// Everybody who has keys.
+    pub users: Vec<Arc<User>>,
+    /// How strict signatures are checked.
+    pub auth: auth::Settings,
+    /// Who may do what.
+    pub policy: Policy,
+    /// The domains whose subdomains are buckets.
+    pub domains: Domains,
+    /// The region that buckets are said to be in.
+    pub region: String,
+}
+
+impl Rules {
+    /// The name of the user with this id, for answers that show an owner.
+    pub(super) fn display_name<'r>(&'r self, id: &'r str) -> &'r str {
+        self.users.iter().find(|user| user.id == id).map_or(id, |user| &user.display_name)
+    }
+}
+
+/// What every request is answered with, for as long as the server runs.
+#[derive(Debug)]
+pub struct Context {
+    /// Where objects live.
+    pub store: Store,
+    /// What the configuration says now.
+    pub rules: ArcSwap<Rules>,
+    /// What is kept of requests.
+    pub journal: Arc<Journal>,
+    /// Where "now" comes from.
+    pub clock: Clock,
+    /// The rest of the configuration.
+    pub settings: Settings,
+    /// The parsed configuration of buckets.
+    pub bucket_rules: RulesCache,
+    /// What all requests together may take.
+    pub bounds: Bounds,
+}
+
+/// A permitted request on its way through a handler.
+pub(super) struct Call<'c> {
+    pub context: &'c Arc<Context>,
+    pub rules: &'c Rules,
+    pub permit: Permit<'c>,
+    pub peer: &'c Peer,
+    /// Whether windows of files are handed to the kernel as they are.
+    pub sends_files: bool,
+    pub now: Timestamp,
+}
+
+impl<'c> Call<'c> {
+    pub(super) fn verified(&self) -> &'c Verified {
+        self.permit.verified()
+    }
+
+    pub(super) fn request(&self) -> &'c Request {
+        self.verified().request()
+    }
+
+    pub(super) fn store(&self) -> &'c Store {
+        &self.context.store
+    }
+
+    /// The canonical id of the caller.
+    pub(super) fn caller(&self) -> &'c str {
+        match self.verified().identity() {
+            Identity::User { user, .. } => &user.id,
+            Identity::Anonymous => ANONYMOUS,
+        }
+    }
+
+    /// Whether the request may do something more, or to another resource than the one it addresses; to this version, if
+    /// that is an object.
+    ///
+    /// # Errors
+    /// Returns `AccessDenied` if it may not.
+    pub(super) fn ask<'a>(
+        &self,
+        ask: Ask<'a>,
+        version: Option<VersionId>,
+    ) -> Result<(Permit<'a>, Judged), Error>
+    where
+        'c: 'a,
+    {
+        let find = || match ask.resource {
+            Resource::Object(bucket, key) => {
+                self.store().object(&ObjectName { bucket: bucket.clone(), key: key.clone(), version })
+            }
+            Resource::Service | Resource::Bucket(_) => Err(store::Error::NoSuchKey),
+        };
+        permit(self.rules, self.verified(), ask, self.now, find)
+    }
+}
+
+/// The canonical id of those who sign nothing, as S3 has it in the ACLs of what they make.
+const ANONYMOUS: &str = "65a011a29cdf8ec533ec3d1ccaae921c";
+
+/// An object that was looked at to decide on a request; `None` if no rule wanted to know. It is the one that is served.
+pub(super) type Judged = Option<Result<Object, store::Error>>;
+
+/// Decides on an ask. `find` finds the object, if a rule depends on it.
+///
+/// # Errors
+/// Returns `AccessDenied` if it may not be done.
+pub(super) fn permit<'a>(
+    rules: &Rules,
+    verified: &'a Verified,
+    ask: Ask<'a>,
+    now: Timestamp,
+    find: impl FnOnce() -> Result<Object, store::Error>,
+) -> Result<(Permit<'a>, Judged), Error> {
+    let mut circumstances = Circumstances { arrival: verified.request().arrival(), now, facts: None };
+    if let Decision::Permitted(permit) = rules.policy.authorize(verified, ask, &circumstances)? {
+        return Ok((permit, None));
+    }
+    let judged = find();
+    circumstances.facts = Some(Facts { tags: judged.as_ref().ok().map(|object| &object.tags) });
+    match rules.policy.authorize(verified, ask, &circumstances)? {
+        Decision::Permitted(permit) => Ok((permit, Some(judged))),
+        Decision::Needs => Err(ErrorCode::AccessDenied.error().check(Check::Policy)),
+    }
+}
+
+/// What a request addresses, with the bucket that there is.
+pub(super) enum Addressed<'r> {
+    Service,
+    /// A bucket that is to be made.
+    NewBucket(&'r BucketName),
+    Bucket(Bucket),
+    /// An object, which need not be there.
+    Object(Bucket, &'r ObjectKey),
+}
+
+impl<'r> Addressed<'r> {
+    /// Finds it.
+    ///
+    /// # Errors
+    /// Returns `InvalidBucketName` for a name that no bucket can have, and `NoSuchBucket`. Whether a bucket exists is
+    /// told to everybody, before any permission: so S3 does.
+    pub(super) fn find(request: &'r Request, store: &Store) -> Result<Self, Error> {
+        let owned = |name| store.bucket(name).map_err(|error| of_store(error, request));
+        request.target().check_name()?;
+        match (request.target(), request.operation()) {
+            (Target::Service | Target::Unnameable { .. }, _) => Ok(Self::Service),
+            (Target::Bucket(name), Operation::CreateBucket) => Ok(Self::NewBucket(name)),
+            (Target::Bucket(name), _) => Ok(Self::Bucket(owned(name)?)),
+            (Target::Object(name, key), _) => Ok(Self::Object(owned(name)?, key)),
+        }
+    }
+
+    /// The same, as rules name it.
+    pub(super) fn resource(&self) -> Resource<'_> {
+        match self {
+            Self::Service => Resource::Service,
+            Self::NewBucket(name) => Resource::Bucket(name),
+            Self::Bucket(bucket) => Resource::Bucket(&bucket.name),
+            Self::Object(bucket, key) => Resource::Object(&bucket.name, key),
+        }
+    }
+
+    /// The object that is addressed, for rules that depend on it.
+    pub(super) fn object(&self, request: &Request, store: &Store) -> Result<Object, store::Error> {
+        let Self::Object(bucket, key) = self else {
+            return Err(store::Error::NoSuchKey);
+        };
+        // An id that cannot be is refused by the handler.
+        let version = named_version(request).map_err(|_| store::Error::NoSuchVersion)?;
+        store.object(&ObjectName { bucket: bucket.name.clone(), key: (*key).clone(), version })
+    }
+
+    /// The bucket that is there.
+    pub(super) fn bucket(&self) -> Option<&Bucket> {
+        match self {
+            Self::Service | Self::NewBucket(_) => None,
+            Self::Bucket(bucket) | Self::Object(bucket, _) => Some(bucket),
+        }
+    }
+}
+
+/// A call to make a bucket.
+pub(super) struct NewBucketCall<'c> {
+    pub call: Call<'c>,
+    pub name: &'c BucketName,
+}
+
+/// A call about a bucket, which exists.
+pub(super) struct BucketCall<'c> {
+    pub call: Call<'c>,
+    pub owned: &'c Bucket,
+}
+
+/// A call about an object, which need not exist, in a bucket that does.
+pub(super) struct ObjectCall<'c> {
+    pub within: BucketCall<'c>,
+    pub key: &'c ObjectKey,
+    /// The object that was judged.
+    pub judged: Judged,
+}
+
+impl<'c> Deref for NewBucketCall<'c> {
+    type Target = Call<'c>;
+
+    fn deref(&self) -> &Call<'c> {
+        &self.call
+    }
+}
+
+impl<'c> Deref for BucketCall<'c> {
+    type Target = Call<'c>;
+
+    fn deref(&self) -> &Call<'c> {
+        &self.call
+    }
+}
+
+impl<'c> Deref for ObjectCall<'c> {
+    type Target = BucketCall<'c>;
+
+    fn deref(&self) -> &BucketCall<'c> {
+        &self.within
+    }
+}
+
+impl<'c> BucketCall<'c> {
+    pub(super) fn bucket(&self) -> &'c BucketName {
+        &self.owned.name
+    }
+
+    /// The canonical id of the owner of the bucket, who owns everything in it.
+    pub(super) fn bucket_owner(&self) -> &'c str {
+        &self.owned.owner
+    }
+
+    /// Whether versioning was ever switched on in the bucket.
+    pub(super) fn has_versions(&self) -> bool {
+        self.owned.versioning != Versioning::Off
+    }
+}
+
+impl<'c> ObjectCall<'c> {
+    pub(super) fn key(&self) -> &'c ObjectKey {
+        self.key
+    }
+
+    /// The name of the object.
+    ///
+    /// # Errors
+    /// Returns `InvalidArgument` for a version that cannot be.
+    pub(super) fn name(&self) -> Result<ObjectName, Error> {
+        let version = named_version(self.request())?;
+        Ok(ObjectName { bucket: self.bucket().clone(), key: self.key.clone(), version })
+    }
+
+    /// What a PUT or a copy says of its object; the token `aws-chunked` is no encoding if `framed`.
+    ///
+    /// # Errors
+    /// Returns what is wrong with its metadata, tags or condition.
+    pub(super) fn new_object(&self, framed: bool) -> Result<NewObject, Error> {
+        Ok(NewObject {
+            bucket: self.bucket().clone(),
+            key: self.key.clone(),
+            metadata: Metadata::of_request(self.request(), framed)?,
+            tags: named_tags(self.request())?,
+            condition: WriteCondition::of_request(self.request())?,
+        })
+    }
+
+    /// The object: the one that was judged, if one was.
+    ///
+    /// # Errors
+    /// Returns what [`Store::object`] refuses.
+    pub(super) fn object(&self, name: &ObjectName) -> Result<Object, Error> {
+        let found = self.judged.clone().unwrap_or_else(|| self.store().object(name));
+        found.map_err(|error| of_store(error, self.request()))
+    }
+
+    /// The name of the upload that the request is about.
+    ///
+    /// # Errors
+    /// Returns `NoSuchUpload` for what cannot be an id.
+    pub(super) fn upload_name(&self) -> Result<UploadName, Error> {
+        let id = upload_id(self.request())?;
+        Ok(UploadName { bucket: self.bucket().clone(), key: self.key.clone(), id })
+    }
+
+    /// The upload that the request is about.
+    ///
+    /// # Errors
+    /// Returns `NoSuchBucket`, `NoSuchUpload`.
+    pub(super) fn upload(&self) -> Result<Upload, Error> {
+        self.store().upload(self.upload_name()?).map_err(|error| of_store(error, self.request()))
+    }
+}
+
+/// Runs a look-up that may have to wait for the disk where that holds up nobody.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Error> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| ErrorCode::InternalError.error().check(Check::Panic))
+}

@@ -1,0 +1,160 @@
+//! The parts of an upload, sent or copied.
+
+use crate::api::asked::{named_source, part_number};
+use crate::api::body::{Body, within};
+use crate::api::call::{ObjectCall, blocking};
+use crate::api::error::of_store;
+use crate::api::guards::{check_acl, refuse_version};
+use crate::api::intake::{Intake, Place, receive};
+use crate::api::reply::{Reply, xml};
+use crate::api::show::{add_checksum, add_etag, add_source_version};
+use crate::api::source::{Source, check_source_size, read_whole};
+use crate::auth::{BodyCheck, BodyKind, BodyProof};
+use crate::s3::check::Check;
+use crate::s3::checksum::{Algorithm, ChecksumType};
+use crate::s3::condition::{Conditions, Decision};
+use crate::s3::error::{Error, ErrorCode};
+use crate::s3::name::{PartNumber, VersionId};
+use crate::s3::range::{Span, parse_copy_range};
+use crate::s3::xml::Writer;
+use crate::store::{self, Content, ObjectChecksum, Part, Upload, Versioning};
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>
+pub(in crate::api) async fn upload_part(call: &ObjectCall<'_>, body: &mut Intake) -> Result<Reply, Error> {
+    let request = call.request();
+    refuse_version(request)?;
+    check_acl(request)?;
+    let number = part_number(request)?;
+    let upload = call.upload()?;
+    let fallback = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
+    let check = call.verified().check_body(BodyKind::Part { checksum: fallback })?;
+    check_part_algorithm(&upload, &check)?;
+    let room = call.store().reserve(call.bucket(), call.key(), Some((upload.id, number)), check.length);
+    let _room = room.map_err(|error| of_store(error, request))?;
+    let received = receive(call, body, check, Place::Blob).await?;
+    let shown = received.shown_checksum();
+    let part = call.store().put_part(call.upload_name()?, number, received, call.now).await;
+    let part = part.map_err(|error| of_store(error, request))?;
+    let mut reply = Reply::new(Body::empty());
+    add_etag(reply.headers_mut(), &part.etag.quoted());
+    if let Some(value) = shown {
+        add_checksum(reply.headers_mut(), &ObjectChecksum::full(value));
+        reply.headers_mut().remove("x-amz-checksum-type");
+    }
+    Ok(reply)
+}
+
+/// A part must come with the checksum its upload was started with. Over a whole object the server can compute
+/// what the client leaves out; and to an upload without a choice, as SDKs start them whose parts have checksums
+/// by default, every checksum is welcome.
+fn check_part_algorithm(upload: &Upload, check: &BodyCheck) -> Result<(), Error> {
+    let Some((expected, kind)) = upload.checksum else {
+        return Ok(());
+    };
+    match check.announced {
+        Some(given) if given == expected => Ok(()),
+        None if kind == ChecksumType::FullObject => Ok(()),
+        given => Err(ErrorCode::InvalidRequest.with_message(format!(
+            "Checksum Type mismatch occurred, expected checksum Type: {}, actual checksum Type: {}",
+            expected.lower_name(),
+            given.map_or("null", Algorithm::lower_name)
+        ))),
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html>
+pub(in crate::api) async fn upload_part_copy(call: &ObjectCall<'_>) -> Result<Reply, Error> {
+    let request = call.request();
+    refuse_version(request)?;
+    check_acl(request)?;
+    let number = part_number(request)?;
+    let upload = call.upload()?;
+    let named = named_source(request)?;
+    let source = Source::find(call, &named)?;
+    let (part, version) = copy_part(call, &upload, number, &source).await?;
+    let mut writer = Writer::answer("CopyPartResult");
+    writer.element("LastModified", part.modified.iso_listed()).element("ETag", part.etag.quoted());
+    if let Some(checksum) = part.checksum.filter(|_| upload.checksum.is_some()) {
+        writer.element(checksum.algorithm().element(), checksum.base64());
+    }
+    writer.close("CopyPartResult");
+    let mut reply = xml(writer.finish());
+    add_source_version(reply.headers_mut(), version);
+    Ok(reply)
+}
+
+/// Reads the source for its digests, and makes a part that refers to its blobs. Gives the version it read as well,
+/// if its bucket has versions.
+async fn copy_part(
+    call: &ObjectCall<'_>,
+    upload: &Upload,
+    number: PartNumber,
+    source: &Source<'_>,
+) -> Result<(Part, Option<VersionId>), Error> {
+    let request = call.request();
+    let failed = |error| source.refused(error, call);
+    let object = source.object(call)?;
+    if object.archived {
+        return Err(of_store(store::Error::Archived(object.metadata.storage_class().to_owned()), request));
+    }
+    let version = (source.bucket.versioning != Versioning::Off).then_some(object.version);
+    if let Decision::Failed(condition) =
+        Conditions::of_copy_source(request, call.now).for_copy_source(&object.etag, object.modified)
+    {
+        return Err(ErrorCode::PreconditionFailed
+            .error()
+            .with("Condition", condition)
+            .check(Check::Condition));
+    }
+    let span = copied_span(call, object.size)?;
+    let algorithm = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
+    let mut digester = BodyProof::digester(algorithm);
+    let store = call.store().clone();
+    let name = call.upload_name()?;
+    let part = match object.content {
+        Content::Inline(bytes) => {
+            let data = vec![within(&bytes, span)];
+            let received = blocking(move || {
+                let mut writer = store.blob_writer()?;
+                writer.write(&data)?;
+                data.iter().for_each(|piece| digester.update(piece));
+                writer.finish(digester.finish())
+            });
+            let received = received.await?.map_err(failed)?;
+            call.store().put_part(name, number, received, call.now).await
+        }
+        Content::Blobs(body) => {
+            let reader = store.reader(body.clone(), span.offset, span.length);
+            let digester =
+                read_whole(call, reader, digester, |digester, bytes| digester.update(bytes), failed).await?;
+            call.store().copy_part(name, number, (body, span.offset), digester.finish(), call.now).await
+        }
+    };
+    Ok((part.map_err(|error| of_store(error, request))?, version))
+}
+
+fn copied_span(call: &ObjectCall<'_>, size: u64) -> Result<Span, Error> {
+    let Some(text) = call.request().amz("x-amz-copy-source-range") else {
+        check_source_size(size)?;
+        return Ok(Span { offset: 0, length: size });
+    };
+    let (first, last) = parse_copy_range(&text).ok_or_else(|| {
+        Error::invalid_argument(
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
+            "x-amz-copy-source-range",
+            text.as_ref(),
+        )
+    })?;
+    if first >= size {
+        return Err(ErrorCode::InvalidRequest
+            .with_message("The specified copy range is invalid for the source object size"));
+    }
+    if last >= size {
+        return Err(Error::invalid_argument(
+            format!("Range specified is not valid for source object of size: {size}"),
+            "x-amz-copy-source-range",
+            text.as_ref(),
+        ));
+    }
+    Ok(Span { offset: first, length: last - first + 1 })
+}

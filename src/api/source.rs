@@ -1,0 +1,138 @@
+//! The source of a copy: whether it may be read, and what is known of it without its body.
+
+use super::call::{Call, Judged, ObjectCall, blocking};
+use super::error::of_store;
+use super::guards::check_expected_owner;
+use crate::auth::OBJECT_BYTES_MAX;
+use crate::policy::{Actions, Ask, Permit, Resource};
+use crate::s3::action::Action;
+use crate::s3::check::Check;
+use crate::s3::error::{Error, ErrorCode};
+use crate::store::{self, BlobReader, Bucket, Object, ObjectName};
+
+/// The source of a copy, which the request may read.
+pub(super) struct Source<'s> {
+    pub name: &'s ObjectName,
+    pub bucket: Bucket,
+    judged: Judged,
+    _permit: Permit<'s>,
+}
+
+impl<'s> Source<'s> {
+    /// The source that a request names.
+    ///
+    /// # Errors
+    /// Returns `NoSuchBucket` if its bucket does not exist, and `AccessDenied` if it may not be read or belongs to another
+    /// account than the client expects.
+    pub(super) fn find<'c: 's>(call: &Call<'c>, name: &'s ObjectName) -> Result<Self, Error> {
+        let bucket = call.store().bucket(&name.bucket).map_err(|error| match error {
+            store::Error::NoSuchBucket => {
+                ErrorCode::NoSuchBucket.error().with("BucketName", name.bucket.as_str())
+            }
+            error => of_store(error, call.request()),
+        })?;
+        let (permit, judged) = call.ask(ask(name, Action::GET_OBJECT), name.version)?;
+        check_expected_owner(call.request(), "x-amz-source-expected-bucket-owner", &bucket)?;
+        Ok(Self { name, bucket, judged, _permit: permit })
+    }
+
+    /// The object: the one that was judged, if one was.
+    ///
+    /// # Errors
+    /// Returns what [`Source::refused`] makes of the store's.
+    pub(super) fn object(&self, call: &Call<'_>) -> Result<Object, Error> {
+        let found = self.judged.clone().unwrap_or_else(|| call.store().object(self.name));
+        found.map_err(|error| self.refused(error, call))
+    }
+
+    /// Asks whether its tags may be copied to the target of a call.
+    ///
+    /// # Errors
+    /// Returns `AccessDenied`.
+    pub(super) fn ask_for_tags(&self, call: &ObjectCall<'_>) -> Result<(), Error> {
+        call.ask(ask(self.name, Action::GET_OBJECT_TAGGING), self.name.version)?;
+        let resource = Resource::Object(call.bucket(), call.key());
+        call.ask(Ask { actions: Actions::one(Action::PUT_OBJECT_TAGGING), resource }, None).map(drop)
+    }
+
+    /// What the store refused of it.
+    pub(super) fn refused(&self, error: store::Error, call: &Call<'_>) -> Error {
+        let key = self.name.key.as_str();
+        match error {
+            store::Error::NoSuchKey => ErrorCode::NoSuchKey.error().with("Key", key),
+            store::Error::NoSuchVersion => {
+                let version = self.name.version.map(|version| version.to_string()).unwrap_or_default();
+                ErrorCode::NoSuchVersion.error().with("Key", key).with("VersionId", version)
+            }
+            store::Error::DeleteMarker { named: true, .. } => ErrorCode::InvalidRequest.with_message(
+                "The source of a copy request may not specifically refer to a delete marker by version id.",
+            ),
+            store::Error::DeleteMarker { version, .. } => ErrorCode::NoSuchKey
+                .error()
+                .with("Key", key)
+                .header("x-amz-delete-marker", "true")
+                .header("x-amz-version-id", version.to_string()),
+            error => of_store(error, call.request()),
+        }
+    }
+}
+
+/// To do this to an object, of which a version may be named.
+fn ask(name: &ObjectName, action: Action) -> Ask<'_> {
+    let action = if name.version.is_some() { action.of_version() } else { action };
+    Ask { actions: Actions::one(action), resource: Resource::Object(&name.bucket, &name.key) }
+}
+
+/// Checks that what is copied at once is not larger than what can be uploaded at once.
+///
+/// # Errors
+/// `InvalidRequest`.
+pub(super) fn check_source_size(bytes: u64) -> Result<(), Error> {
+    match bytes > OBJECT_BYTES_MAX {
+        true => Err(ErrorCode::InvalidRequest.with_message(format!(
+            "The specified copy source is larger than the maximum allowable size for a copy source: {OBJECT_BYTES_MAX}"
+        ))),
+        false => Ok(()),
+    }
+}
+
+/// Reads of a body between two looks at whether anybody waits for what comes of it: a megabyte each.
+const READS_AT_ONCE: usize = 8;
+
+/// Reads a body to its end, for what `take` makes of it: few at once, and each only for as long as somebody waits for what
+/// comes of it. `failed` says what an error of the store means.
+///
+/// # Errors
+/// `SlowDown`, and what the store refuses.
+pub(super) async fn read_whole<T: Send + 'static>(
+    call: &Call<'_>,
+    reader: BlobReader,
+    state: T,
+    take: fn(&mut T, &[u8]),
+    failed: impl Fn(store::Error) -> Error,
+) -> Result<T, Error> {
+    let _turn = call.context.bounds.turn_to_read().await?;
+    let _files = call.context.bounds.files(reader.files())?;
+    let (mut reader, mut state, mut buffer) = (reader, state, Vec::new());
+    loop {
+        if call.peer.line.is_gone() {
+            return Err(ErrorCode::RequestTimeout.error().check(Check::ClientGone));
+        }
+        let read = blocking(move || {
+            let mut more = Ok(true);
+            for _ in 0..READS_AT_ONCE {
+                more = reader.read(&mut buffer);
+                if !matches!(more, Ok(true)) {
+                    break;
+                }
+                take(&mut state, &buffer);
+            }
+            more.map(|more| (more, reader, state, buffer))
+        });
+        let more;
+        (more, reader, state, buffer) = read.await?.map_err(|error| failed(error.into()))?;
+        if !more {
+            return Ok(state);
+        }
+    }
+}

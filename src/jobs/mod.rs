@@ -1,0 +1,5 @@
+//! What happens without a request.
+
+mod lifecycle;
+
+pub use lifecycle::apply_lifecycles;
