@@ -22,6 +22,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`clock`] | timestamps and where "now" comes from |
 //! | 0 | `metrics` | counters and histograms |
+//! | 0 | `mapped` | files in memory, and the file behind a piece of memory |
 //! | 1 | [`s3`] | the wire vocabulary: names, targets, operations, conditions, checksums, errors |
 //! | 2 | [`auth`] | who sent it, and is the body the one they signed? Also the signing direction |
 //! | 3 | `policy` | may they? |
@@ -43,7 +44,7 @@
 //! | lifecycle rules of a bucket | 1,000 | [`s3::lifecycle::RULES_MAX`] |
 //! | user metadata | 2 KiB | [`s3::metadata::USER_METADATA_BYTES_MAX`] |
 //! | body of one PUT | 5 GiB | [`auth::OBJECT_BYTES_MAX`] |
-//! | parts of an upload, size of all but the last | 10,000, 5 MiB | [`s3::name::PART_NUMBER_MAX`], `store::PART_BYTES_MIN` |
+//! | parts of an upload, size of all but the last | 10,000, 5 MiB | [`s3::name::PART_NUMBER_MAX`], `store::model::PART_BYTES_MIN` |
 //! | document in a request | DeleteObjects 8 MiB, CompleteMultipartUpload 3 MiB, lifecycle 2 MiB, tagging and CreateBucket 128 KiB, versioning 4 KiB; 10 levels, 100,000 elements | `api`, [`s3::xml`] |
 //! | documents in memory | 16 MiB of those up to 64 KiB, 48 MiB of larger ones; then `SlowDown` | `api` |
 //! | whole bodies read at once, for copies | two for each core, 1,024 more wait; then `SlowDown` | `api` |
@@ -100,6 +101,8 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "server")]
 pub mod jobs;
+#[cfg(feature = "server")]
+mod mapped;
 #[cfg(feature = "server")]
 pub mod metrics;
 #[cfg(feature = "server")]

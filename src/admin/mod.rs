@@ -53,13 +53,11 @@ async fn measured(context: &Arc<Context>, headers: &HeaderMap) -> Reply {
         reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         return reply;
     }
-    let shared = Arc::clone(context);
-    match tokio::task::spawn_blocking(move || metrics(&shared.journal.requests, &shared.store)).await {
-        Ok(Ok(page)) => text(StatusCode::OK, page),
-        Ok(Err(error)) => {
+    match metrics(&context.journal.requests, &context.store).await {
+        Ok(page) => text(StatusCode::OK, page),
+        Err(error) => {
             tracing::error!(%error, "the metrics cannot be read");
             text(StatusCode::INTERNAL_SERVER_ERROR, "the index cannot be read\n")
         }
-        Err(_) => text(StatusCode::INTERNAL_SERVER_ERROR, "the metrics cannot be read\n"),
     }
 }

@@ -6,7 +6,7 @@ use http::header::{
 };
 use http::{HeaderName, HeaderValue};
 
-use super::error::of_store;
+use super::error::from_store;
 use crate::s3::check::Check;
 use crate::s3::checksum::Algorithm;
 use crate::s3::error::{Error, ErrorCode};
@@ -15,7 +15,8 @@ use crate::s3::request::Request;
 use crate::s3::tagging::Tags;
 use crate::s3::target::key_too_long;
 use crate::s3::uri::decode;
-use crate::store::{self, ObjectName};
+use crate::store;
+use crate::store::model::ObjectName;
 
 /// The version that a request names.
 ///
@@ -96,7 +97,7 @@ pub(super) fn part_number(request: &Request) -> Result<PartNumber, Error> {
 /// `NoSuchUpload` for what is none.
 pub(super) fn upload_id(request: &Request) -> Result<UploadId, Error> {
     let text = request.query().value("uploadId").unwrap_or_default();
-    UploadId::parse(text).ok_or_else(|| of_store(store::Error::NoSuchUpload, request))
+    UploadId::parse(text).ok_or_else(|| from_store(store::Error::NoSuchUpload, request))
 }
 
 /// Query parameters that override headers of the answer.

@@ -1,4 +1,4 @@
-//! What all requests together may take of the server: files, turns at reading whole bodies, memory for documents.
+//! What all requests together may take of the server: turns at reading whole bodies, memory for documents.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -21,7 +21,6 @@ const LARGE_DOCUMENTS_BYTES_MAX: usize = 48 * 1024 * 1024;
 /// What is left of it. Beyond a bound the answer is `SlowDown`.
 #[derive(Debug)]
 pub struct Bounds {
-    files: Arc<Semaphore>,
     reads: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     small_documents: Arc<Semaphore>,
@@ -33,25 +32,16 @@ pub struct Bounds {
 pub(super) struct Taken(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
 
 impl Bounds {
-    /// With this many files for the bodies of objects.
-    pub fn new(files_max: usize) -> Self {
+    /// The bounds of a machine with so many cores as this one.
+    pub fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let of = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Self {
-            files: of(files_max),
             reads: of(cores * READS_PER_CORE),
             waiting: of(READS_WAITING_MAX),
             small_documents: of(SMALL_DOCUMENTS_BYTES_MAX),
             large_documents: of(LARGE_DOCUMENTS_BYTES_MAX),
         }
-    }
-
-    /// Room for so many open files.
-    ///
-    /// # Errors
-    /// `SlowDown`.
-    pub(super) fn files(&self, count: usize) -> Result<Taken, Error> {
-        take(&self.files, count, Check::OpenFiles)
     }
 
     /// An empty document that has room for so many bytes.

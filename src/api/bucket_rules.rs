@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use crate::s3::lifecycle::Lifecycle;
 use crate::s3::name::BucketName;
-use crate::store::{Bucket, Error, Revision, Setting, Store};
+use crate::store::model::{Bucket, Revision, Setting};
+use crate::store::{Error, Store};
 
 /// Most buckets whose configuration is kept parsed.
 const PARSED_MAX: usize = 128;
@@ -29,14 +30,14 @@ impl RulesCache {
     ///
     /// # Errors
     /// Returns [`Error::Index`] if they cannot be read.
-    pub fn rules(&self, store: &Store, bucket: &Bucket) -> Result<Arc<BucketRules>, Error> {
+    pub async fn rules(&self, store: &Store, bucket: &Bucket) -> Result<Arc<BucketRules>, Error> {
         if bucket.revision.is_first() {
             return Ok(Arc::clone(&NONE));
         }
         if let Some((_, rules)) = self.parsed().get(&bucket.name).filter(|(of, _)| *of == bucket.revision) {
             return Ok(Arc::clone(rules));
         }
-        let rules = Arc::new(read(store, &bucket.name)?);
+        let rules = Arc::new(read(store, &bucket.name).await?);
         let mut parsed = self.parsed();
         if parsed.len() >= PARSED_MAX {
             parsed.clear();
@@ -50,9 +51,9 @@ impl RulesCache {
     }
 }
 
-fn read(store: &Store, bucket: &BucketName) -> Result<BucketRules, Error> {
+async fn read(store: &Store, bucket: &BucketName) -> Result<BucketRules, Error> {
     let broken = |error| Error::Index(format!("the lifecycle of {bucket} cannot be read: {error}"));
-    let lifecycle = match store.setting(bucket, Setting::Lifecycle)? {
+    let lifecycle = match store.setting(bucket, Setting::Lifecycle).await? {
         Some(document) => Lifecycle::parse(document.as_bytes()).map_err(broken)?,
         None => Lifecycle::default(),
     };

@@ -11,7 +11,7 @@ use arc_swap::ArcSwap;
 use super::asked::{named_tags, named_version, upload_id};
 use super::bounds::Bounds;
 use super::bucket_rules::RulesCache;
-use super::error::of_store;
+use super::error::from_store;
 use super::journal::Journal;
 use super::unsent::Unsent;
 use crate::auth::{self, Identity, Keyring, SecretKey, User, Verified};
@@ -26,7 +26,8 @@ use crate::s3::name::{BucketName, ObjectKey, VersionId};
 use crate::s3::operation::Operation;
 use crate::s3::request::Request;
 use crate::s3::target::{Domains, Target};
-use crate::store::{self, Bucket, NewObject, Object, ObjectName, Store, Upload, UploadName, Versioning};
+use crate::store::model::{Bucket, NewObject, Object, ObjectName, Upload, UploadName, Versioning};
+use crate::store::{self, Store};
 
 /// Who sends requests: the other end of a connection.
 #[derive(Clone, Debug)]
@@ -57,8 +58,6 @@ pub trait Line: Debug + Send + Sync {
 pub struct Settings {
     /// How long a body may stand still before the request is given up.
     pub body_stall_max: Duration,
-    /// Largest window of a download, in bytes; two of them are in memory for each.
-    pub window_bytes_max: u64,
     /// Bearer token required to read the metrics; unset disables the endpoint.
     pub metrics_token: Option<SecretKey>,
 }
@@ -144,7 +143,7 @@ impl<'c> Call<'c> {
     ///
     /// # Errors
     /// Returns `AccessDenied` if it may not.
-    pub(super) fn ask<'a>(
+    pub(super) async fn ask<'a>(
         &self,
         ask: Ask<'a>,
         version: Option<VersionId>,
@@ -152,13 +151,14 @@ impl<'c> Call<'c> {
     where
         'c: 'a,
     {
-        let find = || match ask.resource {
+        let find = async || match ask.resource {
             Resource::Object(bucket, key) => {
-                self.store().object(&ObjectName { bucket: bucket.clone(), key: key.clone(), version })
+                let name = ObjectName { bucket: bucket.clone(), key: key.clone(), version };
+                self.store().object(&name).await
             }
             Resource::Service | Resource::Bucket(_) => Err(store::Error::NoSuchKey),
         };
-        permit(self.rules, self.verified(), ask, self.now, find)
+        permit(self.rules, self.verified(), ask, self.now, find).await
     }
 }
 
@@ -172,18 +172,18 @@ pub(super) type Judged = Option<Result<Object, store::Error>>;
 ///
 /// # Errors
 /// Returns `AccessDenied` if it may not be done.
-pub(super) fn permit<'a>(
+pub(super) async fn permit<'a>(
     rules: &Rules,
     verified: &'a Verified,
     ask: Ask<'a>,
     now: Timestamp,
-    find: impl FnOnce() -> Result<Object, store::Error>,
+    find: impl AsyncFnOnce() -> Result<Object, store::Error>,
 ) -> Result<(Permit<'a>, Judged), Error> {
     let mut circumstances = Circumstances { arrival: verified.request().arrival(), now, facts: None };
     if let Decision::Permitted(permit) = rules.policy.authorize(verified, ask, &circumstances)? {
         return Ok((permit, None));
     }
-    let judged = find();
+    let judged = find().await;
     circumstances.facts = Some(Facts { tags: judged.as_ref().ok().map(|object| &object.tags) });
     match rules.policy.authorize(verified, ask, &circumstances)? {
         Decision::Permitted(permit) => Ok((permit, Some(judged))),
@@ -207,14 +207,14 @@ impl<'r> Addressed<'r> {
     /// # Errors
     /// Returns `InvalidBucketName` for a name that no bucket can have, and `NoSuchBucket`. Whether a bucket exists is
     /// told to everybody, before any permission: so S3 does.
-    pub(super) fn find(request: &'r Request, store: &Store) -> Result<Self, Error> {
-        let owned = |name| store.bucket(name).map_err(|error| of_store(error, request));
+    pub(super) async fn find(request: &'r Request, store: &Store) -> Result<Self, Error> {
+        let owned = async |name| store.bucket(name).await.map_err(|error| from_store(error, request));
         request.target().check_name()?;
         match (request.target(), request.operation()) {
             (Target::Service | Target::Unnameable { .. }, _) => Ok(Self::Service),
             (Target::Bucket(name), Operation::CreateBucket) => Ok(Self::NewBucket(name)),
-            (Target::Bucket(name), _) => Ok(Self::Bucket(owned(name)?)),
-            (Target::Object(name, key), _) => Ok(Self::Object(owned(name)?, key)),
+            (Target::Bucket(name), _) => Ok(Self::Bucket(owned(name).await?)),
+            (Target::Object(name, key), _) => Ok(Self::Object(owned(name).await?, key)),
         }
     }
 
@@ -229,13 +229,13 @@ impl<'r> Addressed<'r> {
     }
 
     /// The object that is addressed, for rules that depend on it.
-    pub(super) fn object(&self, request: &Request, store: &Store) -> Result<Object, store::Error> {
+    pub(super) async fn object(&self, request: &Request, store: &Store) -> Result<Object, store::Error> {
         let Self::Object(bucket, key) = self else {
             return Err(store::Error::NoSuchKey);
         };
         // An id that cannot be is refused by the handler.
         let version = named_version(request).map_err(|_| store::Error::NoSuchVersion)?;
-        store.object(&ObjectName { bucket: bucket.name.clone(), key: (*key).clone(), version })
+        store.object(&ObjectName { bucket: bucket.name.clone(), key: (*key).clone(), version }).await
     }
 
     /// The bucket that is there.
@@ -339,9 +339,12 @@ impl<'c> ObjectCall<'c> {
     ///
     /// # Errors
     /// Returns what [`Store::object`] refuses.
-    pub(super) fn object(&self, name: &ObjectName) -> Result<Object, Error> {
-        let found = self.judged.clone().unwrap_or_else(|| self.store().object(name));
-        found.map_err(|error| of_store(error, self.request()))
+    pub(super) async fn object(&self, name: &ObjectName) -> Result<Object, Error> {
+        let found = match &self.judged {
+            Some(judged) => judged.clone(),
+            None => self.store().object(name).await,
+        };
+        found.map_err(|error| from_store(error, self.request()))
     }
 
     /// The name of the upload that the request is about.
@@ -357,15 +360,7 @@ impl<'c> ObjectCall<'c> {
     ///
     /// # Errors
     /// Returns `NoSuchBucket`, `NoSuchUpload`.
-    pub(super) fn upload(&self) -> Result<Upload, Error> {
-        self.store().upload(self.upload_name()?).map_err(|error| of_store(error, self.request()))
+    pub(super) async fn upload(&self) -> Result<Upload, Error> {
+        self.store().upload(self.upload_name()?).await.map_err(|error| from_store(error, self.request()))
     }
-}
-
-/// Runs a look-up that may have to wait for the disk where that holds up nobody.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Error> {
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|_| ErrorCode::InternalError.error().check(Check::Panic))
 }

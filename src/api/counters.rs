@@ -91,14 +91,14 @@ impl Requests {
     }
 }
 
-/// Everything that is counted, as a page. Blocks.
+/// Everything that is counted, as a page.
 ///
 /// # Errors
 /// The store's.
-pub fn metrics(requests: &Requests, store: &Store) -> Result<String, store::Error> {
+pub async fn metrics(requests: &Requests, store: &Store) -> Result<String, store::Error> {
     let mut text = Exposition::default();
     requests.write(&mut text);
-    let state = store.state()?;
+    let state = store.state().await?;
     for (name, kind, help, value) in [
         ("presigned_commits_total", "counter", "Commits of the index.", state.commits),
         ("presigned_changes_total", "counter", "Changes that commits have carried.", state.changes),
@@ -114,11 +114,13 @@ pub fn metrics(requests: &Requests, store: &Store) -> Result<String, store::Erro
         text.heading(name, kind, help);
         text.sample(name, &[], value);
     }
-    text.heading("presigned_commit_seconds", "histogram", "Time of a commit, with its syncs.");
-    text.histogram("presigned_commit_seconds", &[], store.commit_times());
+    if let Some(times) = store.commit_times() {
+        text.heading("presigned_commit_seconds", "histogram", "Time of a commit, with its syncs.");
+        text.histogram("presigned_commit_seconds", &[], times);
+    }
     let mut usages = Vec::new();
-    for bucket in store.buckets()?.into_iter().take(BUCKETS_MAX) {
-        match store.usage(&bucket.name) {
+    for bucket in store.buckets().await?.into_iter().take(BUCKETS_MAX) {
+        match store.usage(&bucket.name).await {
             Ok(usage) => usages.push((bucket.name, usage)),
             // It was removed meanwhile.
             Err(store::Error::NoSuchBucket) => {}

@@ -3,14 +3,15 @@
 use super::redact;
 use crate::clock::Timestamp;
 use crate::s3::check::Check;
+use crate::s3::checksum::ChecksumType;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::VersionId;
 use crate::s3::operation::Operation;
 use crate::s3::request::Request;
-use crate::store;
+use crate::store::{self, ChecksumFault};
 
 /// What the store refused, as S3 says it of this request.
-pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
+pub(super) fn from_store(error: store::Error, request: &Request) -> Error {
     use store::Error as E;
     let bucket = request.target().bucket().map(|bucket| bucket.as_str()).unwrap_or_default();
     let key = request.target().key().map(|key| key.as_str()).unwrap_or_default();
@@ -60,18 +61,19 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
         E::PartTooSmall { number, etag, size } => ErrorCode::EntityTooSmall
             .error()
             .with("ProposedSize", size.to_string())
-            .with("MinSizeAllowed", store::PART_BYTES_MIN.to_string())
+            .with("MinSizeAllowed", store::model::PART_BYTES_MIN.to_string())
             .with("PartNumber", number.value().to_string())
             .with("ETag", unquoted(&etag)),
         E::ObjectTooLarge { size } => ErrorCode::EntityTooLarge
             .error()
             .with("ProposedSize", size.to_string())
-            .with("MaxSizeAllowed", store::COMPLETED_BYTES_MAX.to_string()),
+            .with("MaxSizeAllowed", store::model::COMPLETED_BYTES_MAX.to_string()),
         E::SizeMismatch { named, computed } => ErrorCode::InvalidRequest.with_message(format!(
             "The provided 'x-amz-mp-object-size' header value {named} does not match what was computed: {computed}"
         )),
-        E::Checksum { bad_digest: true, message } => ErrorCode::BadDigest.with_message(message).check(Check::Checksum),
-        E::Checksum { bad_digest: false, message } => ErrorCode::InvalidRequest.with_message(message).check(Check::Checksum),
+
+        E::Checksum(fault) => bad_checksum(fault).check(Check::Checksum),
+        E::Busy => ErrorCode::SlowDown.error().check(Check::OpenFiles),
         E::NoSpace => ErrorCode::InsufficientStorage.error().check(Check::Space),
         E::Io(error) => {
             tracing::error!(bucket, key = redact::text(key), %error, "input or output failed");
@@ -84,7 +86,31 @@ pub(super) fn of_store(error: store::Error, request: &Request) -> Error {
     }
 }
 
-/// A tag as errors show it.
+/// What is said of a checksum of a completion.
+fn bad_checksum(fault: ChecksumFault) -> Error {
+    match fault {
+        ChecksumFault::Type(chosen) => ErrorCode::InvalidRequest.with_message(format!(
+            "The upload was created using the {} checksum mode. The complete request must use the same checksum mode.",
+            chosen.map_or("null", ChecksumType::name)
+        )),
+        ChecksumFault::Missing { algorithm, part } => ErrorCode::InvalidRequest.with_message(format!(
+            "The upload was created using a {} checksum. The complete request must include the checksum for each part. It was missing for part {} in the request.",
+            algorithm.lower_name(),
+            part.value()
+        )),
+        ChecksumFault::OfPart { algorithm, part } => ErrorCode::BadDigest.with_message(format!(
+            "The {} you specified for part {} did not match what we received.",
+            algorithm.lower_name(),
+            part.value()
+        )),
+        ChecksumFault::Whole(algorithm) => ErrorCode::BadDigest.with_message(format!(
+            "The {} you specified did not match the calculated checksum.",
+            algorithm.lower_name()
+        )),
+    }
+}
+
+/// An ETag as errors show it.
 fn unquoted(etag: &str) -> &str {
     etag.trim().trim_matches('"')
 }

@@ -13,7 +13,7 @@ use crate::s3::header::{self, Treatment};
 use crate::s3::name::{account_id, is_account_id};
 use crate::s3::operation::Operation;
 use crate::s3::request::Request;
-use crate::store::Bucket;
+use crate::store::model::Bucket;
 
 /// Checks that a bucket belongs to the account that the client expects, if it says so in this header.
 ///

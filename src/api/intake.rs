@@ -2,19 +2,17 @@
 
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
-use futures_util::future::{Join, join};
+use bytes::Bytes;
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
-use tokio::task::{JoinError, JoinHandle, spawn_blocking};
 
 use super::bounds::Document;
 use super::call::Call;
-use super::error::of_store;
-use crate::auth::{BodyCheck, BodyKind, Digester, Framer, FramingProof};
+use super::error::from_store;
+use crate::auth::{BodyCheck, BodyKind, Framer, FramingProof};
 use crate::s3::check::Check;
 use crate::s3::error::{Error, ErrorCode};
-use crate::store::{self, Received, Writer};
+use crate::store::{CheckedBody, IntakeError, Source};
 
 /// The body of a request, and what has become of it.
 pub(super) struct Intake {
@@ -53,61 +51,6 @@ impl Intake {
     }
 }
 
-/// Files that an upload has open: its own, and the same while what came so far is synced.
-const UPLOAD_FILES: usize = 2;
-
-/// Fewest bytes worth a hop to another thread.
-const BATCH_BYTES_MIN: usize = 128 * 1024;
-
-/// Most bytes gathered while a batch is being processed.
-const BATCH_BYTES_MAX: usize = 2 * 1024 * 1024;
-
-/// Pieces below this size are copied together.
-const COPIED_BYTES_MAX: usize = 16 * 1024;
-
-/// Where a body goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// Wherever its size belongs.
-    Any,
-    /// A blob, whatever its size.
-    Blob,
-}
-
-/// Takes in the body of an object or a part.
-///
-/// # Errors
-/// Whatever is wrong with the body, and the store's.
-pub(super) async fn receive(
-    call: &Call<'_>,
-    body: &mut Intake,
-    check: BodyCheck,
-    place: Place,
-) -> Result<Received, Error> {
-    let mut source = Source::new(call, body, check.framer);
-    let held = call.store().clone();
-    let failed = |error| of_store(error, call.request());
-    let inline = if place == Place::Any { held.inline_writer(check.length) } else { None };
-    if let Some(mut writer) = inline {
-        let mut digester = check.digester;
-        let mut data = Vec::new();
-        while source.next(&mut data).await? {
-            data.iter().for_each(|piece| digester.update(piece));
-            writer.write(&data).map_err(failed)?;
-            data.clear();
-        }
-        let proof = digester.finish(source.finish()?)?;
-        return writer.finish(proof).map_err(failed);
-    }
-    let _files = call.context.bounds.files(UPLOAD_FILES)?;
-    let writer = spawn_blocking(move || held.blob_writer()).await.map_err(panicked)?.map_err(failed)?;
-    // Its state is large, and every request is moved about with room for what an upload keeps.
-    let pumped = Box::pin(Pump::Idle(writer, check.digester).run(&mut source)).await;
-    let (writer, digester) = pumped.map_err(|failure| failure.into_s3(call))?;
-    let proof = digester.finish(source.finish()?)?;
-    spawn_blocking(move || writer.finish(proof)).await.map_err(panicked)?.map_err(failed)
-}
-
 /// Takes in a document of so many bytes at most.
 ///
 /// # Errors
@@ -126,7 +69,7 @@ pub(super) async fn receive_document(
     }
     let mut document = call.context.bounds.document(check.length)?;
     let mut digester = check.digester;
-    let mut source = Source::new(call, body, check.framer);
+    let mut source = Unframed::new(call, body, check.framer);
     let mut data = Vec::new();
     while source.next(&mut data).await? {
         for piece in data.drain(..) {
@@ -138,19 +81,38 @@ pub(super) async fn receive_document(
     Ok(document)
 }
 
+/// The body of an object or a part, as a store takes it in.
+pub(super) fn checked<'b>(
+    call: &Call<'_>,
+    body: &'b mut Intake,
+    check: BodyCheck,
+) -> CheckedBody<Unframed<'b>> {
+    let source = Unframed::new(call, body, check.framer);
+    CheckedBody { source, digester: check.digester, length: check.length }
+}
+
+/// Why a body was not taken in, as S3 says it of this request.
+pub(super) fn not_taken(error: IntakeError, call: &Call<'_>) -> Error {
+    match error {
+        IntakeError::Body(error) => error,
+        IntakeError::Store(error) => from_store(error, call.request()),
+    }
+}
+
 /// The body of a request, its framing undone.
-struct Source<'b> {
+pub(super) struct Unframed<'b> {
     body: &'b mut Intake,
     framer: Framer,
     stall: Duration,
 }
 
-impl<'b> Source<'b> {
+impl<'b> Unframed<'b> {
     fn new(call: &Call<'_>, body: &'b mut Intake, framer: Framer) -> Self {
         Self { body, framer, stall: call.context.settings.body_stall_max }
     }
+}
 
-    /// Appends what came next to `out`; `false` at the end. Giving up the wait loses nothing.
+impl Source for Unframed<'_> {
     async fn next(&mut self, out: &mut Vec<Bytes>) -> Result<bool, Error> {
         match tokio::time::timeout(self.stall, self.body.next()).await {
             Err(_) => Err(ErrorCode::RequestTimeout.error().check(Check::Stall)),
@@ -168,159 +130,4 @@ impl<'b> Source<'b> {
             false => Ok(proof),
         }
     }
-}
-
-/// Why taking in a body ended.
-enum Failure {
-    Body(Error),
-    Store(store::Error),
-}
-
-impl Failure {
-    fn into_s3(self, call: &Call<'_>) -> Error {
-        match self {
-            Self::Body(error) => error,
-            Self::Store(error) => of_store(error, call.request()),
-        }
-    }
-}
-
-/// Moves batches through writer and digester on two blocking threads, while the next batch comes in.
-///
-/// No thread is held while the client is slow: a batch starts when there is something worth starting for.
-enum Pump {
-    Idle(Writer, Digester),
-    /// A batch is under way. Polled by reference, so that giving up a wait loses nothing.
-    Running(Join<JoinHandle<Result<Writer, store::Error>>, JoinHandle<Digester>>),
-}
-
-impl Pump {
-    /// Takes a body to its end.
-    async fn run(mut self, source: &mut Source<'_>) -> Result<(Writer, Digester), Failure> {
-        let mut batch = Batch::default();
-        let mut flushing = Flushing::default();
-        let mut more = true;
-        while more {
-            self = match self {
-                Self::Running(mut running) if batch.bytes < BATCH_BYTES_MAX => tokio::select! {
-                    done = &mut running => Self::idle(done)?,
-                    read = batch.read(source) => {
-                        more = read?;
-                        Self::Running(running)
-                    }
-                },
-                Self::Running(running) => Self::idle(running.await)?,
-                Self::Idle(mut writer, digester) if batch.bytes >= BATCH_BYTES_MIN => {
-                    flushing.advance(&mut writer).await?;
-                    Self::start(writer, digester, std::mem::take(&mut batch))
-                }
-                Self::Idle(writer, digester) => {
-                    more = batch.read(source).await?;
-                    Self::Idle(writer, digester)
-                }
-            };
-        }
-        let (writer, digester) = self.stop().await?;
-        let ended = Self::start(writer, digester, batch).stop().await?;
-        flushing.end().await?;
-        Ok(ended)
-    }
-
-    fn start(mut writer: Writer, mut digester: Digester, batch: Batch) -> Self {
-        let pieces = batch.into_pieces();
-        let copy = pieces.clone();
-        let digesting = spawn_blocking(move || {
-            copy.iter().for_each(|piece| digester.update(piece));
-            digester
-        });
-        let writing = spawn_blocking(move || writer.write(&pieces).map(|()| writer));
-        Self::Running(join(writing, digesting))
-    }
-
-    async fn stop(self) -> Result<(Writer, Digester), Failure> {
-        let idle = match self {
-            Self::Running(running) => Self::idle(running.await)?,
-            idle @ Self::Idle(..) => idle,
-        };
-        match idle {
-            Self::Idle(writer, digester) => Ok((writer, digester)),
-            Self::Running(_) => Err(Failure::Body(ErrorCode::InternalError.error().check(Check::Panic))),
-        }
-    }
-
-    fn idle(
-        (writer, digester): (Result<Result<Writer, store::Error>, JoinError>, Result<Digester, JoinError>),
-    ) -> Result<Self, Failure> {
-        let failed = |error| Failure::Body(panicked(error));
-        Ok(Self::Idle(writer.map_err(failed)?.map_err(Failure::Store)?, digester.map_err(failed)?))
-    }
-}
-
-/// The sync of what has been written so far, one at a time.
-#[derive(Default)]
-struct Flushing(Option<JoinHandle<Result<(), store::Error>>>);
-
-impl Flushing {
-    /// Starts the next one, if there is enough to sync and the last one is done.
-    async fn advance(&mut self, writer: &mut Writer) -> Result<(), Failure> {
-        if self.0.as_ref().is_some_and(|flushing| !flushing.is_finished()) {
-            return Ok(());
-        }
-        self.end().await?;
-        let flush = writer.flush().map_err(Failure::Store)?;
-        self.0 = flush.map(|flush| spawn_blocking(move || flush.wait()));
-        Ok(())
-    }
-
-    /// Waits for the last one. That it failed must be heard: the next sync would not fail again.
-    async fn end(&mut self) -> Result<(), Failure> {
-        match self.0.take() {
-            Some(flushing) => {
-                flushing.await.map_err(|error| Failure::Body(panicked(error)))?.map_err(Failure::Store)
-            }
-            None => Ok(()),
-        }
-    }
-}
-
-/// What came in and is not processed yet.
-#[derive(Default)]
-struct Batch {
-    pieces: Vec<Bytes>,
-    /// Small pieces, copied together: each would keep the whole buffer it was read into.
-    small: BytesMut,
-    bytes: usize,
-}
-
-impl Batch {
-    /// Reads what comes next; `false` at the end. Giving up the wait loses nothing.
-    async fn read(&mut self, source: &mut Source<'_>) -> Result<bool, Failure> {
-        let mut arrived = Vec::new();
-        let more = source.next(&mut arrived).await.map_err(Failure::Body)?;
-        for piece in arrived {
-            self.bytes += piece.len();
-            if piece.len() < COPIED_BYTES_MAX {
-                self.small.extend_from_slice(&piece);
-            } else {
-                self.close_small();
-                self.pieces.push(piece);
-            }
-        }
-        Ok(more)
-    }
-
-    fn close_small(&mut self) {
-        if !self.small.is_empty() {
-            self.pieces.push(self.small.split().freeze());
-        }
-    }
-
-    fn into_pieces(mut self) -> Vec<Bytes> {
-        self.close_small();
-        self.pieces
-    }
-}
-
-fn panicked(_: JoinError) -> Error {
-    ErrorCode::InternalError.error().check(Check::Panic)
 }

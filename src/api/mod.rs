@@ -37,7 +37,7 @@ use http::{HeaderValue, Method, Version};
 use hyper::body::Incoming;
 use scopeguard::ScopeGuard;
 
-pub use body::{Body, WINDOW_BYTES_MIN};
+pub use body::Body;
 pub use bounds::Bounds;
 pub use bucket_rules::{BucketRules, RulesCache};
 pub use call::{Context, Line, Peer, Rules, Settings};
@@ -136,7 +136,7 @@ async fn answer(
     let request = Request::parse(parts, arrival, &rules.domains)?;
     entry.parsed(&request);
     match request.operation() {
-        Operation::Preflight => return Err(preflight::refuse(context, &request)),
+        Operation::Preflight => return Err(preflight::refuse(context, &request).await),
         // Probes for other services are signed for those, and forms sign their policy: there is nothing to verify.
         operation @ (Operation::ServicePost | Operation::PostObject) => {
             return Err(not_implemented(operation));
@@ -149,11 +149,11 @@ async fn answer(
     let verified = examination.verdict.map_err(|refused| refused.error)?;
     entry.verified(&verified);
     let request = verified.request();
-    let addressed = Addressed::find(request, &context.store)?;
+    let addressed = Addressed::find(request, &context.store).await?;
     guards::check_overrides_signed(&verified)?;
     let ask = Ask { actions: Actions::of(request), resource: addressed.resource() };
-    let (permit, judged) =
-        call::permit(&rules, &verified, ask, now, || addressed.object(request, &context.store))?;
+    let find = async || addressed.object(request, &context.store).await;
+    let (permit, judged) = call::permit(&rules, &verified, ask, now, find).await?;
     entry.passed(Check::Policy);
     if let Some(bucket) = addressed.bucket() {
         guards::check_expected_owner(request, "x-amz-expected-bucket-owner", bucket)?;
@@ -195,10 +195,10 @@ async fn act_on_bucket(call: &BucketCall<'_>, body: &mut Intake) -> Result<Reply
         Operation::DeleteBucket => bucket::delete(call).await,
         Operation::GetBucketVersioning => Ok(bucket::versioning::get(call)),
         Operation::PutBucketVersioning => bucket::versioning::put(call, body).await,
-        Operation::GetBucketLifecycleConfiguration => bucket::lifecycle::get(call),
+        Operation::GetBucketLifecycleConfiguration => bucket::lifecycle::get(call).await,
         Operation::PutBucketLifecycleConfiguration => bucket::lifecycle::put(call, body).await,
         Operation::DeleteBucketLifecycle => bucket::lifecycle::delete(call).await,
-        Operation::GetBucketTagging => bucket::tagging::get(call),
+        Operation::GetBucketTagging => bucket::tagging::get(call).await,
         Operation::PutBucketTagging => bucket::tagging::put(call, body).await,
         Operation::DeleteBucketTagging => bucket::tagging::delete(call).await,
         Operation::GetBucketLocation => Ok(bucket::location(call)),
@@ -217,8 +217,8 @@ async fn act_on_object(call: &ObjectCall<'_>, body: &mut Intake) -> Result<Reply
     match call.request().operation() {
         Operation::ListParts => list::uploads::parts(call).await,
         Operation::GetObject | Operation::HeadObject => object::get::object(call).await,
-        Operation::GetObjectAttributes => object::attributes::get(call),
-        Operation::GetObjectTagging => object::tagging::get(call),
+        Operation::GetObjectAttributes => object::attributes::get(call).await,
+        Operation::GetObjectTagging => object::tagging::get(call).await,
         Operation::PutObjectTagging => object::tagging::put(call, body).await,
         Operation::DeleteObjectTagging => object::tagging::delete(call).await,
         Operation::PutObject => object::put::put(call, body).await,

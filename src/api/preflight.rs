@@ -6,7 +6,7 @@ use crate::s3::error::{Error, ErrorCode};
 use crate::s3::request::Request;
 
 /// No bucket has a CORS configuration, so every preflight is refused.
-pub(super) fn refuse(context: &Context, request: &Request) -> Error {
+pub(super) async fn refuse(context: &Context, request: &Request) -> Error {
     if request.header("origin").is_none() {
         return ErrorCode::BadRequest
             .with_message("Insufficient information. Origin request header needed.")
@@ -22,9 +22,13 @@ pub(super) fn refuse(context: &Context, request: &Request) -> Error {
             .check(Check::Cors);
     }
     let method = asked.unwrap_or("OPTIONS");
-    let message = match request.target().bucket().map(|bucket| context.store.bucket(bucket)) {
-        Some(Ok(_)) => "CORSResponse: CORS is not enabled for this bucket.",
-        _ => "CORSResponse: Bucket not found",
+    let is_there = match request.target().bucket() {
+        Some(bucket) => context.store.bucket(bucket).await.is_ok(),
+        None => false,
+    };
+    let message = match is_there {
+        true => "CORSResponse: CORS is not enabled for this bucket.",
+        false => "CORSResponse: Bucket not found",
     };
     ErrorCode::AccessForbidden
         .with_message(message)

@@ -6,7 +6,7 @@ use super::call::Call;
 use super::reply::Reply;
 use crate::auth::RegionRule;
 use crate::s3::name::BucketName;
-use crate::store::Bucket;
+use crate::store::model::Bucket;
 
 /// Region whose name an answer leaves out, and where making one's own bucket again is no error.
 pub(super) const FIRST_REGION: &str = "us-east-1";

@@ -1,7 +1,7 @@
 //! The service itself: its list of buckets.
 
-use super::call::{Call, blocking};
-use super::error::of_store;
+use super::call::Call;
+use super::error::from_store;
 use super::page::{decode_token, encode_token, max_entries, optional};
 use super::regions::{accepts_any_region, arn, region_of};
 use super::reply::{Reply, xml};
@@ -20,9 +20,8 @@ pub(super) async fn list_buckets(call: &Call<'_>) -> Result<Reply, Error> {
     let after = query.value("continuation-token").and_then(optional).map(decode_token).transpose()?;
     let after = after.unwrap_or_default();
     let region = query.value("bucket-region").map(|region| known_region(call, region)).transpose()?;
-    let store = call.store().clone();
-    let buckets = blocking(move || store.buckets()).await?;
-    let buckets = buckets.map_err(|error| of_store(error, call.request()))?;
+    let buckets = call.store().buckets().await;
+    let buckets = buckets.map_err(|error| from_store(error, call.request()))?;
     let mut selected = buckets
         .iter()
         .filter(|b| b.name.as_str().starts_with(prefix) && b.name.as_str() > after.as_str())

@@ -10,7 +10,7 @@ use crate::s3::name::VersionId;
 use crate::s3::tagging::Tags;
 use crate::s3::uri::{Slash, encode};
 use crate::s3::xml::Writer;
-use crate::store::{ObjectChecksum, Summary};
+use crate::store::model::{ObjectChecksum, Summary};
 
 pub(super) fn add_etag(headers: &mut HeaderMap, etag: &str) {
     headers.extend(HeaderValue::from_str(etag).ok().map(|value| (ETAG, value)));
@@ -53,14 +53,14 @@ pub(super) fn write_owner(writer: &mut Writer, owner: &str) {
 }
 
 /// Says when an object of the addressed bucket expires, if a rule has a date for it.
-pub(super) fn add_expiration(
+pub(super) async fn add_expiration(
     headers: &mut HeaderMap,
     call: &ObjectCall<'_>,
     size: u64,
     tags: &Tags,
     modified: Timestamp,
 ) {
-    let rules = match call.context.bucket_rules.rules(call.store(), call.owned) {
+    let rules = match call.context.bucket_rules.rules(call.store(), call.owned).await {
         Ok(rules) => rules,
         // What was asked for is done, whether or not it can be said when it ends.
         Err(error) => {

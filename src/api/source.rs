@@ -1,14 +1,17 @@
 //! The source of a copy: whether it may be read, and what is known of it without its body.
 
-use super::call::{Call, Judged, ObjectCall, blocking};
-use super::error::of_store;
+use super::call::{Call, Judged, ObjectCall};
+use super::error::from_store;
 use super::guards::check_expected_owner;
 use crate::auth::OBJECT_BYTES_MAX;
 use crate::policy::{Actions, Ask, Permit, Resource};
 use crate::s3::action::Action;
 use crate::s3::check::Check;
 use crate::s3::error::{Error, ErrorCode};
-use crate::store::{self, BlobReader, Bucket, Object, ObjectName};
+use crate::s3::range::Span;
+use crate::store;
+use crate::store::Body;
+use crate::store::model::{Bucket, Object, ObjectName};
 
 /// The source of a copy, which the request may read.
 pub(super) struct Source<'s> {
@@ -24,14 +27,14 @@ impl<'s> Source<'s> {
     /// # Errors
     /// Returns `NoSuchBucket` if its bucket does not exist, and `AccessDenied` if it may not be read or belongs to another
     /// account than the client expects.
-    pub(super) fn find<'c: 's>(call: &Call<'c>, name: &'s ObjectName) -> Result<Self, Error> {
-        let bucket = call.store().bucket(&name.bucket).map_err(|error| match error {
+    pub(super) async fn find<'c: 's>(call: &Call<'c>, name: &'s ObjectName) -> Result<Self, Error> {
+        let bucket = call.store().bucket(&name.bucket).await.map_err(|error| match error {
             store::Error::NoSuchBucket => {
                 ErrorCode::NoSuchBucket.error().with("BucketName", name.bucket.as_str())
             }
-            error => of_store(error, call.request()),
+            error => from_store(error, call.request()),
         })?;
-        let (permit, judged) = call.ask(ask(name, Action::GET_OBJECT), name.version)?;
+        let (permit, judged) = call.ask(ask(name, Action::GET_OBJECT), name.version).await?;
         check_expected_owner(call.request(), "x-amz-source-expected-bucket-owner", &bucket)?;
         Ok(Self { name, bucket, judged, _permit: permit })
     }
@@ -40,8 +43,11 @@ impl<'s> Source<'s> {
     ///
     /// # Errors
     /// Returns what [`Source::refused`] makes of the store's.
-    pub(super) fn object(&self, call: &Call<'_>) -> Result<Object, Error> {
-        let found = self.judged.clone().unwrap_or_else(|| call.store().object(self.name));
+    pub(super) async fn object(&self, call: &Call<'_>) -> Result<Object, Error> {
+        let found = match &self.judged {
+            Some(judged) => judged.clone(),
+            None => call.store().object(self.name).await,
+        };
         found.map_err(|error| self.refused(error, call))
     }
 
@@ -49,10 +55,10 @@ impl<'s> Source<'s> {
     ///
     /// # Errors
     /// Returns `AccessDenied`.
-    pub(super) fn ask_for_tags(&self, call: &ObjectCall<'_>) -> Result<(), Error> {
-        call.ask(ask(self.name, Action::GET_OBJECT_TAGGING), self.name.version)?;
+    pub(super) async fn ask_for_tags(&self, call: &ObjectCall<'_>) -> Result<(), Error> {
+        call.ask(ask(self.name, Action::GET_OBJECT_TAGGING), self.name.version).await?;
         let resource = Resource::Object(call.bucket(), call.key());
-        call.ask(Ask { actions: Actions::one(Action::PUT_OBJECT_TAGGING), resource }, None).map(drop)
+        call.ask(Ask { actions: Actions::one(Action::PUT_OBJECT_TAGGING), resource }, None).await.map(drop)
     }
 
     /// What the store refused of it.
@@ -72,7 +78,7 @@ impl<'s> Source<'s> {
                 .with("Key", key)
                 .header("x-amz-delete-marker", "true")
                 .header("x-amz-version-id", version.to_string()),
-            error => of_store(error, call.request()),
+            error => from_store(error, call.request()),
         }
     }
 }
@@ -96,41 +102,26 @@ pub(super) fn check_source_size(bytes: u64) -> Result<(), Error> {
     }
 }
 
-/// Reads of a body between two looks at whether anybody waits for what comes of it: a megabyte each.
-const READS_AT_ONCE: usize = 8;
-
-/// Reads a body to its end, for what `take` makes of it: few at once, and each only for as long as somebody waits for what
-/// comes of it. `failed` says what an error of the store means.
+/// Reads a span of a body to its end, for what `take` makes of it: few at once, and each only for as long as somebody waits
+/// for what comes of it. `failed` says what an error of the store means.
 ///
 /// # Errors
-/// `SlowDown`, and what the store refuses.
+/// Returns `SlowDown` if too many wait for their turn, and what the store refuses.
 pub(super) async fn read_whole<T: Send + 'static>(
     call: &Call<'_>,
-    reader: BlobReader,
-    state: T,
+    (body, span): (&Body, Span),
+    mut state: T,
     take: fn(&mut T, &[u8]),
     failed: impl Fn(store::Error) -> Error,
 ) -> Result<T, Error> {
     let _turn = call.context.bounds.turn_to_read().await?;
-    let _files = call.context.bounds.files(reader.files())?;
-    let (mut reader, mut state, mut buffer) = (reader, state, Vec::new());
+    let mut pieces = call.store().pieces(body, span).map_err(&failed)?;
     loop {
         if call.peer.line.is_gone() {
             return Err(ErrorCode::RequestTimeout.error().check(Check::ClientGone));
         }
-        let read = blocking(move || {
-            let mut more = Ok(true);
-            for _ in 0..READS_AT_ONCE {
-                more = reader.read(&mut buffer);
-                if !matches!(more, Ok(true)) {
-                    break;
-                }
-                take(&mut state, &buffer);
-            }
-            more.map(|more| (more, reader, state, buffer))
-        });
         let more;
-        (more, reader, state, buffer) = read.await?.map_err(|error| failed(error.into()))?;
+        (state, more) = pieces.fold(state, take).await.map_err(&failed)?;
         if !more {
             return Ok(state);
         }

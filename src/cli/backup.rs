@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::progress::Progress;
 use super::{Failure, say};
-use crate::store::Visitor;
+use crate::store::local::tools::Snapshot;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -16,9 +16,9 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let visitor = Visitor::open(&arguments.dir)?;
-    let mut progress = Progress::new(visitor.blob_bytes()?, None);
-    let backup = visitor.backup(&arguments.dest, &mut |bytes| progress.advance(bytes))?;
+    let snapshot = Snapshot::open(&arguments.dir)?;
+    let mut progress = Progress::new(snapshot.blob_bytes()?, None);
+    let backup = snapshot.backup(&arguments.dest, &mut |bytes| progress.advance(bytes))?;
     drop(progress);
     say(&format!(
         "{} holds {} blobs; {} of {} bytes were copied, {} removed",

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::progress::Progress;
 use super::{Failure, bucket_name, say};
-use crate::store::Visitor;
+use crate::store::local::tools::Snapshot;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -25,9 +25,9 @@ pub(super) struct Arguments {
 /// Prints every object that has no file; fails if there is one.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let bucket = bucket_name(&arguments.bucket)?;
-    let visitor = Visitor::open(&arguments.dir)?;
-    let mut export = visitor.export(&bucket, &arguments.to, arguments.copy)?;
-    let total = if Progress::is_seen() { visitor.object_bytes(&bucket)? } else { 0 };
+    let snapshot = Snapshot::open(&arguments.dir)?;
+    let mut export = snapshot.export(&bucket, &arguments.to, arguments.copy)?;
+    let total = if Progress::is_seen() { snapshot.object_bytes(&bucket)? } else { 0 };
     let mut progress = Progress::new(total, None);
     while let Some(refused) = export.page(&mut |bytes| progress.advance(bytes))? {
         for refused in refused {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Failure, say};
-use crate::store::{Settings, Store};
+use crate::store::local::{Settings, Store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -19,7 +19,7 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let directory = arguments.dir.clone();
     let settings = Settings::of(directory);
-    let report = Store::check(&settings, arguments.repair)?;
+    let report = Store::fsck(&settings, arguments.repair)?;
     for problem in &report.problems {
         say(problem)?;
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use super::progress::Progress;
 use super::{Failure, bucket_name, credentials, say};
 use crate::clock::Clock;
-use crate::store::{Imported, Outcome, Settings, Store, Tree};
+use crate::store::local::tools::{Imported, Outcome, Tree};
+use crate::store::local::{Settings, Store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {

@@ -8,7 +8,7 @@ use super::progress::Progress;
 use super::{Failure, say};
 use crate::config::parse_bytes;
 use crate::private;
-use crate::store::{Scrub, Visitor};
+use crate::store::local::tools::{Scrub, Snapshot};
 
 /// How often it is written down where the scrub is.
 const SAVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -29,17 +29,17 @@ pub(super) struct Arguments {
 /// Prints every damaged object; fails if there is one.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let rate = parse_bytes(&arguments.rate)?;
-    let visitor = Visitor::open(&arguments.dir)?;
+    let snapshot = Snapshot::open(&arguments.dir)?;
     let place = arguments.dir.join("scrub.json");
     let mut scrub = if arguments.restart { Scrub::default() } else { resumed(&place)? };
-    let mut progress = Progress::new(visitor.blob_bytes()?, Some(rate));
+    let mut progress = Progress::new(snapshot.blob_bytes()?, Some(rate));
     if scrub != Scrub::default() {
         say(&format!("going on behind {} bodies", scrub.bodies))?;
         progress.skip(scrub.bytes);
     }
     let mut saved = Instant::now();
     loop {
-        let found = visitor.scrub(&mut scrub, &mut |bytes| progress.advance(bytes))?;
+        let found = snapshot.scrub(&mut scrub, &mut |bytes| progress.advance(bytes))?;
         for name in &found.damaged {
             progress.say(&format!("damaged: {name}"))?;
         }

@@ -23,7 +23,8 @@ use crate::jobs;
 use crate::policy::Policy;
 use crate::s3::name::BucketName;
 use crate::server::{self, Server};
-use crate::store::{self, NewBucket, Store};
+use crate::store::model::NewBucket;
+use crate::store::{self, Store};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Arguments {
@@ -194,11 +195,12 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         tls: config.tls()?,
         connections_per_address_max: config.connections_per_address_max()?,
     };
-    let (window_bytes_max, store_settings) = (config.window_bytes_max()?, config.store()?);
+    let files = server::Files::allowed();
+    let store_settings = store::local::Settings { files_max: files.bodies, ..config.store()? };
     let known = known_users(config)?;
     // What can fail comes first: a start that fails has made nothing on disk, and no keys.
     let server = Server::bind(&settings).await?;
-    let store = Store::open(store_settings)?;
+    let store = Store::Local(store::local::Store::open(store_settings)?);
     let (users, origin) = match known {
         Some(known) => known,
         None => {
@@ -208,7 +210,6 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         }
     };
     let (keyring, users) = keyring(&users);
-    let files = server::Files::allowed();
     let rules = api::Rules {
         keyring,
         users,
@@ -224,11 +225,10 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         clock: Clock::System,
         settings: api::Settings {
             body_stall_max: BODY_STALL_MAX,
-            window_bytes_max,
             metrics_token: config.metrics_token.clone().filter(|token| !token.is_empty()).map(SecretKey::new),
         },
         bucket_rules: api::RulesCache::default(),
-        bounds: api::Bounds::new(files.bodies),
+        bounds: api::Bounds::new(),
     };
     make_buckets(&context, &buckets).await?;
     let (stop, hurry) = stop_signals()?;

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::api::WINDOW_BYTES_MIN;
 use crate::auth::{self, RegionRule};
 use crate::s3::name::BucketName;
 use crate::s3::target::Domains;
@@ -228,8 +227,8 @@ impl Config {
     ///
     /// # Errors
     /// That a quota is of no bucket, or no size.
-    pub fn store(&self) -> Result<store::Settings, Error> {
-        let defaults = store::Settings::of(self.directory());
+    pub fn store(&self) -> Result<store::local::Settings, Error> {
+        let defaults = store::local::Settings::of(self.directory());
         let mut quotas = BTreeMap::new();
         for (name, size) in &self.quotas {
             let bucket = BucketName::parse(name)
@@ -238,7 +237,8 @@ impl Config {
             quotas.insert(bucket, bytes);
         }
         let inline_bytes_max = self.inline_bytes_max.unwrap_or(defaults.inline_bytes_max);
-        Ok(store::Settings { inline_bytes_max, quotas, ..defaults })
+        let window_bytes_max = self.window_bytes_max()?;
+        Ok(store::local::Settings { inline_bytes_max, window_bytes_max, quotas, ..defaults })
     }
 
     /// The domains whose subdomains are buckets.
@@ -272,11 +272,11 @@ impl Config {
     ///
     /// # Errors
     /// That it is no size, or less than the smallest.
-    pub fn window_bytes_max(&self) -> Result<u64, Error> {
+    fn window_bytes_max(&self) -> Result<u64, Error> {
         let bytes = self.window_max.as_deref().map_or(Ok(WINDOW_BYTES_MAX), parse_bytes)?;
         match bytes {
-            bytes if bytes >= WINDOW_BYTES_MIN => Ok(bytes),
-            _ => Err(Error(format!("window_max is at least {WINDOW_BYTES_MIN} bytes"))),
+            bytes if bytes >= store::local::WINDOW_BYTES_MIN => Ok(bytes),
+            _ => Err(Error(format!("window_max is at least {} bytes", store::local::WINDOW_BYTES_MIN))),
         }
     }
 

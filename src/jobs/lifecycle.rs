@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::spawn_blocking;
-
 use crate::api::Context;
 use crate::clock::Timestamp;
 use crate::s3::lifecycle::Lifecycle;
 use crate::s3::listing::{PAGE_KEYS_MAX, Selection};
 use crate::s3::name::BucketName;
-use crate::store::{self, Bucket, UploadName, Walk};
+use crate::store;
+use crate::store::Walk;
+use crate::store::model::{Bucket, UploadName};
 
 /// Most removals in one transaction: others wait for it.
 const BATCH_REMOVALS_MAX: usize = 256;
@@ -19,14 +19,12 @@ const BATCH_REMOVALS_MAX: usize = 256;
 pub async fn apply_lifecycles(context: Arc<Context>, interval: Duration) {
     loop {
         tokio::time::sleep(interval).await;
-        let store = context.store.clone();
-        let buckets = match spawn_blocking(move || store.buckets()).await {
-            Ok(Ok(buckets)) => buckets,
-            Ok(Err(error)) => {
+        let buckets = match context.store.buckets().await {
+            Ok(buckets) => buckets,
+            Err(error) => {
                 tracing::error!(%error, "lifecycles cannot be applied");
                 continue;
             }
-            Err(_) => continue,
         };
         for bucket in buckets.into_iter().filter(|bucket| !bucket.revision.is_first()) {
             let name = &bucket.name;
@@ -46,15 +44,13 @@ pub async fn apply_lifecycles(context: Arc<Context>, interval: Duration) {
 /// Applies the rules of a bucket: how many versions and uploads were removed.
 async fn apply(context: &Arc<Context>, bucket: &Bucket) -> Result<(usize, usize), store::Error> {
     let name = &bucket.name;
-    let rules = context.bucket_rules.rules(&context.store, bucket)?;
+    let rules = context.bucket_rules.rules(&context.store, bucket).await?;
     let now = context.clock.now();
     let mut counts = (0, 0);
     for prefix in rules.lifecycle.prefixes() {
         let mut walk = Some(Walk::below(prefix));
         while let Some(at) = walk.take() {
-            let (store, of, asked) = (context.store.clone(), name.clone(), Arc::clone(&rules));
-            let found = spawn_blocking(move || store.expired(&of, &asked.lifecycle, at, now)).await;
-            let (expired, next) = found.unwrap_or_else(|_| Err(panicked()))?;
+            let (expired, next) = context.store.expired(name, &rules.lifecycle, at, now).await?;
             for batch in expired.chunks(BATCH_REMOVALS_MAX) {
                 let removed =
                     context.store.remove_expired(name.clone(), batch.to_vec(), bucket.revision, now).await?;
@@ -81,9 +77,7 @@ async fn abort_uploads(
     let mut selection = Selection { prefix: prefix.to_owned(), limit: PAGE_KEYS_MAX, ..Selection::default() };
     let (mut after, mut aborted) = (None, 0);
     loop {
-        let (store, bucket, wanted) = (context.store.clone(), name.clone(), selection.clone());
-        let page = spawn_blocking(move || store.uploads(&bucket, &wanted, after)).await;
-        let page = page.unwrap_or_else(|_| Err(panicked()))?;
+        let page = context.store.uploads(name, selection.clone(), after).await?;
         after = page.entries.last().map(|(_, upload)| upload.id);
         for (key, upload) in page.entries {
             if rules.aborts(&key, upload.initiated, now) {
@@ -100,8 +94,4 @@ async fn abort_uploads(
             None => return Ok(aborted),
         }
     }
-}
-
-fn panicked() -> store::Error {
-    store::Error::Index("reading the index panicked".to_owned())
 }

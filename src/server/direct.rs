@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
 use crate::api::Line;
-use crate::store::file_behind;
+use crate::mapped::file_behind;
 
 /// Below this, looking up what it is costs more than copying it.
 const DIRECT_BYTES_MIN: usize = 64 * 1024;

@@ -1,409 +1,470 @@
-//! Where objects live. The engine is [`local`]: an index and immutable blobs in one directory.
+//! Where objects live: one face, and the engines below it.
 //!
-//! Reads are short and synchronous; changes are asynchronous and durable when they return. Nothing can be
-//! published without the [`BodyProof`](crate::auth::BodyProof) of the body it holds.
+//! [`local`] keeps an index and immutable blobs in one directory. Whatever the engine, a change is durable when it
+//! returns, and nothing can be published without the [`BodyProof`](crate::auth::BodyProof) of the body it holds: the store
+//! pulls a [`CheckedBody`] to its end by itself. What engines are asked and answer is in [`model`].
 
-mod local;
+mod body;
+mod error;
+mod expiry;
+mod intake;
+pub mod local;
+pub mod memory;
+pub mod model;
+mod rules;
+#[cfg(test)]
+mod suite;
 
-use std::fmt;
-use std::io;
-use std::sync::Arc;
+use tokio::task::spawn_blocking;
 
-pub use local::{
-    Backup, BackupError, BlobReader, COMPLETED_BYTES_MAX, Export, Exported, Flush, Imported, OpenError,
-    Outcome, PART_BYTES_MIN, Pinned, Problem, Received, Refused, Report, Scrub, Scrubbed, Setting, Settings,
-    Step, Store, Tree, TreeError, Visitor, Walk, Writer, file_behind,
+pub use body::{Body, Pieces, Reader};
+pub use error::{ChecksumFault, Error};
+pub use expiry::Walk;
+pub use intake::{CheckedBody, IntakeError, Source};
+
+use crate::auth::BodyProof;
+use crate::clock::Timestamp;
+use crate::metrics::Histogram;
+use crate::s3::checksum::Checksum;
+use crate::s3::condition::WriteCondition;
+use crate::s3::listing::{Page, Selection};
+use crate::s3::name::{BucketName, PartNumber, UploadId, VersionId};
+use crate::s3::range::Span;
+use crate::s3::tagging::Tags;
+use model::{
+    Bucket, Completion, Copy, Deleted, Deletion, Expired, ListedVersion, NewBucket, NewObject, Object,
+    ObjectName, Part, Revision, Setting, State, Summary, Upload, UploadName, Usage, Versioning, Written,
 };
 
-use crate::clock::Timestamp;
-use crate::s3::checksum::{Algorithm, Checksum, ChecksumType};
-use crate::s3::condition::{Conditions, WriteCondition};
-use crate::s3::metadata::Metadata;
-use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId, VersionId};
-use crate::s3::tagging::Tags;
-
-/// A bucket.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Bucket {
-    pub name: BucketName,
-    pub created: Timestamp,
-    /// Canonical id of the user who made it.
-    pub owner: String,
-    pub versioning: Versioning,
-    /// Which state of its configuration this is.
-    pub revision: Revision,
-    /// The region that it was asked to be in, where every region is accepted.
-    pub location: Option<String>,
-}
-
-/// A state of the configuration of a bucket: what was made of a document under one holds for as long as the bucket has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Revision {
-    bucket: u32,
-    number: u64,
-}
-
-impl Revision {
-    /// Whether nothing was configured yet that matters to the requests of objects.
-    pub fn is_first(self) -> bool {
-        self.number == 0
-    }
-}
-
-/// A bucket to be made.
+/// An open store. Cloning gives another handle to it; it closes with the last.
 #[derive(Clone, Debug)]
-pub struct NewBucket {
-    pub name: BucketName,
-    /// Canonical id of the user who makes it.
-    pub owner: String,
-    pub location: Option<String>,
-    /// The document of its tags.
-    pub tagging: Option<String>,
+pub enum Store {
+    /// A directory.
+    Local(local::Store),
+    /// Memory.
+    Memory(memory::Store),
 }
 
-impl NewBucket {
-    /// A bucket of which nothing else is said.
-    pub fn of(name: BucketName, owner: String) -> Self {
-        Self { name, owner, location: None, tagging: None }
-    }
+/// Runs a look at a local store that may have to wait for the disk where that holds up nobody.
+async fn blocking<T: Send + 'static>(
+    store: &local::Store,
+    look: impl FnOnce(&local::Store) -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let store = store.clone();
+    let panicked = |_| Error::Index("reading the index panicked".to_owned());
+    spawn_blocking(move || look(&store)).await.map_err(panicked)?
 }
 
-/// Whether a bucket keeps what is replaced and deleted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Versioning {
-    /// It never did.
-    Off,
-    Enabled,
-    /// It keeps what it has; new objects are of the version `null`, of which there is one.
-    Suspended,
-}
-
-/// What names an object: its current version, unless another is named.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ObjectName {
-    pub bucket: BucketName,
-    pub key: ObjectKey,
-    pub version: Option<VersionId>,
-}
-
-/// What a write says of the object it makes.
-#[derive(Clone, Debug)]
-pub struct NewObject {
-    pub bucket: BucketName,
-    pub key: ObjectKey,
-    pub metadata: Metadata,
-    pub tags: Tags,
-    /// What must hold of the object that it replaces.
-    pub condition: WriteCondition,
-}
-
-/// What a listing shows of an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Summary {
-    pub size: u64,
-    pub etag: ETag,
-    pub modified: Timestamp,
-    pub checksum: Option<(Algorithm, ChecksumType)>,
-    pub storage_class: String,
-}
-
-/// An object without its body.
-#[derive(Clone, Debug)]
-pub struct Object {
-    pub size: u64,
-    pub etag: ETag,
-    pub modified: Timestamp,
-    pub metadata: Metadata,
-    pub tags: Tags,
-    pub version: VersionId,
-    pub checksum: Option<ObjectChecksum>,
-    /// Whether its storage class keeps it from being read.
-    pub archived: bool,
-    /// The parts it was uploaded in; empty if it came in one go.
-    pub parts: Vec<ObjectPart>,
-    pub content: Content,
-}
-
-/// A part that an object was uploaded in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ObjectPart {
-    pub size: u64,
-    pub checksum: Option<Checksum>,
-}
-
-/// An entry of a listing of versions.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ListedVersion {
-    pub version: VersionId,
-    pub is_latest: bool,
-    /// When it was written.
-    pub modified: Timestamp,
-    /// `None` for a delete marker.
-    pub object: Option<Summary>,
-}
-
-/// What is counted of a store.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct State {
-    /// Commits since the start, and the changes they carried.
-    pub commits: u64,
-    pub changes: u64,
-    /// Blobs found damaged, and blobs whose files are to be removed.
-    pub damaged: u64,
-    pub garbage: u64,
-    pub index_bytes: u64,
-}
-
-/// What a deletion did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deleted {
-    /// The version that was removed, or the marker that was made.
-    pub version: Option<VersionId>,
-    /// Whether that is a delete marker.
-    pub marker: bool,
-}
-
-/// One deletion of many.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deletion {
-    pub key: ObjectKey,
-    pub version: Option<VersionId>,
-    pub condition: WriteCondition,
-}
-
-/// A version whose time has come, as it was when that was found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Expired {
-    pub key: ObjectKey,
-    pub version: VersionId,
-    pub modified: Timestamp,
-    /// Whether it is an object that was the current version: where versions are kept, a marker takes its place.
-    pub is_current: bool,
-    /// Its tags, if rules asked for them.
-    pub tags: Option<Tags>,
-}
-
-/// How much a bucket holds: every version of its objects, and the parts of its uploads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Without delete markers.
-    pub versions: u64,
-    /// Of bodies.
-    pub bytes: u64,
-    /// What keys, metadata and all else that is recorded is reckoned to take up.
-    pub record_bytes: u64,
-}
-
-/// The checksum of an object as it is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ObjectChecksum {
-    pub value: Checksum,
-    pub kind: ChecksumType,
-    /// Number of parts, shown behind a composite checksum.
-    pub parts: Option<u16>,
-}
-
-impl ObjectChecksum {
-    /// A checksum over the whole body.
-    pub fn full(value: Checksum) -> Self {
-        Self { value, kind: ChecksumType::FullObject, parts: None }
-    }
-
-    /// The value on the wire: base64, with `-N` if it is composite.
-    pub fn text(&self) -> String {
-        match self.parts.filter(|_| self.kind == ChecksumType::Composite) {
-            Some(parts) => format!("{}-{parts}", self.value.base64()),
-            None => self.value.base64(),
-        }
-    }
-}
-
-/// The bytes of an object: at hand, or in blobs to be read with [`Store::reader`].
-#[derive(Clone, Debug)]
-pub enum Content {
-    Inline(bytes::Bytes),
-    Blobs(Pinned),
-}
-
-/// What a write made.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Written {
-    pub etag: ETag,
-    pub modified: Timestamp,
-    pub checksum: Option<ObjectChecksum>,
-    pub size: u64,
-    /// `None` where versioning was never switched on.
-    pub version: Option<VersionId>,
-    /// The version that was copied, if its bucket has versions.
-    pub source_version: Option<VersionId>,
-}
-
-/// What a copy makes, and of what.
-#[derive(Clone, Debug)]
-pub struct Copy {
-    pub source: ObjectName,
-    pub source_conditions: Conditions,
-    /// Its metadata and tags count where the source's are not kept.
-    pub target: NewObject,
-    /// Keep the source's metadata, but for the storage class, which is never copied.
-    pub keep_metadata: bool,
-    pub keep_tags: bool,
-    /// What was computed over the body of the source, if it cannot keep its own.
-    pub digests: Option<ReadDigests>,
-}
-
-/// Tag and checksum of a body that was read, and which body that was.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadDigests {
-    pub etag: ETag,
-    pub checksum: Checksum,
-    /// Tag and date of what was read.
-    pub source: (ETag, Timestamp),
-}
-
-/// A multipart upload.
-#[derive(Clone, Debug)]
-pub struct Upload {
-    pub key: ObjectKey,
-    pub id: UploadId,
-    pub initiated: Timestamp,
-    pub metadata: Metadata,
-    pub tags: Tags,
-    /// What the client asked for; without it parts are checked by CRC64NVME.
-    pub checksum: Option<(Algorithm, ChecksumType)>,
-    /// Canonical id of the user who started it.
-    pub initiator: String,
-}
-
-/// What names an upload: all three must fit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UploadName {
-    pub bucket: BucketName,
-    pub key: ObjectKey,
-    pub id: UploadId,
-}
-
-/// A part of an unfinished upload.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
-    pub number: PartNumber,
-    pub size: u64,
-    pub etag: ETag,
-    pub modified: Timestamp,
-    pub checksum: Option<Checksum>,
-}
-
-/// A part as a completion names it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamedPart {
-    pub number: PartNumber,
-    /// `None` if the text cannot be a tag of ours.
-    pub etag: Option<ETag>,
-    pub etag_text: String,
-    pub checksums: Vec<(Algorithm, String)>,
-}
-
-/// What the client says of a completed object beside its parts.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Completion {
-    pub parts: Vec<NamedPart>,
-    /// `x-amz-mp-object-size`.
-    pub size: Option<u64>,
-    /// `x-amz-checksum-*` with its text, which may end in `-N`.
-    pub checksum: Option<(Algorithm, String)>,
-    pub checksum_type: Option<ChecksumType>,
-}
-
-/// Why the store did not do what it was asked.
-#[derive(Clone, Debug)]
-pub enum Error {
-    NoSuchBucket,
-    NoSuchKey,
-    NoSuchVersion,
-    /// The version is a delete marker, which somebody named or which is the current one.
-    DeleteMarker {
-        version: VersionId,
-        modified: Timestamp,
-        named: bool,
-    },
-    NoSuchUpload,
-    /// The bucket's quota, in bytes, would be exceeded.
-    QuotaExceeded {
-        quota: u64,
-    },
-    /// The object changed between start and completion of an upload, so that the named condition of the completion
-    /// cannot be decided.
-    ConditionConflict(&'static str),
-    /// The body is not what was stored.
-    Damaged,
-    /// The storage class, which is this, keeps the object from being read.
-    Archived(String),
-    /// It exists; holds the owner's canonical id.
-    BucketExists(String),
-    BucketNotEmpty,
-    /// A write had the condition that an object is there, and there is none.
-    NothingToMatch,
-    /// A condition did not hold; its name as the wire spells it.
-    Precondition(&'static str),
-    /// The source of a copy changed while it was being read.
-    Conflict,
-    /// A named part is not there, or its tag differs.
-    InvalidPart {
-        number: PartNumber,
-        etag: String,
-    },
-    InvalidPartOrder,
-    PartTooSmall {
-        number: PartNumber,
-        etag: String,
-        size: u64,
-    },
-    /// The completed object would be larger than any may be.
-    ObjectTooLarge {
-        size: u64,
-    },
-    /// The size the client named is not that of its parts.
-    SizeMismatch {
-        named: u64,
-        computed: u64,
-    },
-    /// A checksum of a completion differs or is of another kind; the message for the client.
-    Checksum {
-        bad_digest: bool,
-        message: String,
-    },
-    /// The file system is full.
-    NoSpace,
-    /// Reading or writing failed; for the log.
-    Io(Arc<io::Error>),
-    /// The index failed; for the log.
-    Index(String),
-}
-
-impl Error {
-    /// Whether the store failed, instead of refusing.
-    pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Io(_) | Self::Index(_) | Self::NoSpace)
-    }
-}
-
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+/// Buckets and their configuration.
+impl Store {
+    /// Every bucket, by name.
+    ///
+    /// # Errors
+    /// Returns the index's errors.
+    pub async fn buckets(&self) -> Result<Vec<Bucket>, Error> {
         match self {
-            Self::Io(error) => write!(f, "input or output failed: {error}"),
-            Self::Index(error) => write!(f, "the index failed: {error}"),
-            other => write!(f, "{other:?}"),
+            Self::Local(local) => blocking(local, local::Store::buckets).await,
+            Self::Memory(memory) => Ok(memory.buckets()),
+        }
+    }
+
+    /// A bucket.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], and the index's errors.
+    pub async fn bucket(&self, name: &BucketName) -> Result<Bucket, Error> {
+        match self {
+            Self::Local(local) => local.bucket(name),
+            Self::Memory(memory) => memory.bucket(name),
+        }
+    }
+
+    /// Makes a bucket, with its tags if it is given some.
+    ///
+    /// # Errors
+    /// Returns [`Error::BucketExists`], and the index's errors.
+    pub async fn create_bucket(&self, new: NewBucket, now: Timestamp) -> Result<(), Error> {
+        match self {
+            Self::Local(local) => local.create_bucket(new, now).await,
+            Self::Memory(memory) => memory.create_bucket(new, now),
+        }
+    }
+
+    /// Removes a bucket without objects; unfinished uploads go with it.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], [`Error::BucketNotEmpty`], and the index's errors.
+    pub async fn delete_bucket(&self, name: BucketName) -> Result<(), Error> {
+        match self {
+            Self::Local(local) => local.delete_bucket(name).await,
+            Self::Memory(memory) => memory.delete_bucket(&name),
+        }
+    }
+
+    /// Switches versioning on, or suspends it.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], and the index's errors.
+    pub async fn set_versioning(&self, name: BucketName, versioning: Versioning) -> Result<(), Error> {
+        match self {
+            Self::Local(local) => local.set_versioning(name, versioning).await,
+            Self::Memory(memory) => memory.set_versioning(&name, versioning),
+        }
+    }
+
+    /// The document that configures a bucket, if there is one.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], and the index's errors.
+    pub async fn setting(&self, name: &BucketName, setting: Setting) -> Result<Option<String>, Error> {
+        match self {
+            Self::Local(local) => local.setting(name, setting),
+            Self::Memory(memory) => memory.setting(name, setting),
+        }
+    }
+
+    /// Puts a document in its place, or removes it.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], and the index's errors.
+    pub async fn set_setting(
+        &self,
+        name: BucketName,
+        setting: Setting,
+        document: Option<String>,
+    ) -> Result<(), Error> {
+        match self {
+            Self::Local(local) => local.set_setting(name, setting, document).await,
+            Self::Memory(memory) => memory.set_setting(&name, setting, document),
         }
     }
 }
 
-impl std::error::Error for Error {}
+/// Objects and their versions.
+impl Store {
+    /// An object, its body kept so that it can be read whatever happens to the object meanwhile.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], [`Error::NoSuchKey`], [`Error::NoSuchVersion`], [`Error::DeleteMarker`],
+    /// [`Error::Damaged`], and the index's errors.
+    pub async fn object(&self, name: &ObjectName) -> Result<Object, Error> {
+        match self {
+            Self::Local(local) => local.object(name),
+            Self::Memory(memory) => memory.object(name),
+        }
+    }
 
-impl From<io::Error> for Error {
-    fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
-            _ => Self::Io(Arc::new(error)),
+    /// Opens a span of a body to send it: as mappings of its files, if it goes to the kernel `untouched`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Busy`] if too many files are open, and the file system's errors.
+    pub async fn send(&self, body: &Body, span: Span, untouched: bool) -> Result<Reader, Error> {
+        match self {
+            Self::Local(local) => local.send(body, span, untouched).await,
+            Self::Memory(_) => Ok(memory::Store::send(body, span)),
+        }
+    }
+
+    /// Opens a span of a body to read it to its end.
+    ///
+    /// # Errors
+    /// Returns [`Error::Busy`] if too many files are open.
+    pub fn pieces(&self, body: &Body, span: Span) -> Result<Pieces, Error> {
+        match self {
+            Self::Local(local) => local.pieces(body, span),
+            Self::Memory(_) => Ok(memory::Store::pieces(body, span)),
+        }
+    }
+
+    /// Takes in a body, and stores it as an object if the condition holds of the object that it replaces.
+    ///
+    /// # Errors
+    /// Returns what is wrong with the body, [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NothingToMatch`] if
+    /// an ETag was asked for and there is no object, [`Error::QuotaExceeded`], [`Error::Busy`], [`Error::NoSpace`], and
+    /// the engine's errors.
+    pub async fn put_object(
+        &self,
+        new: NewObject,
+        body: CheckedBody<impl Source>,
+        now: Timestamp,
+    ) -> Result<Written, IntakeError> {
+        match self {
+            Self::Local(local) => local.put_object(new, body, now).await,
+            Self::Memory(memory) => memory.put_object(new, body, now).await,
+        }
+    }
+
+    /// Copies an object in one step, if the conditions hold of source and target.
+    ///
+    /// # Errors
+    /// As [`Store::put_object`], and those of [`Store::object`] for the source.
+    pub async fn copy_object(&self, copy: Copy, now: Timestamp) -> Result<Written, Error> {
+        match self {
+            Self::Local(local) => local.copy_object(copy, now).await,
+            Self::Memory(memory) => memory.copy_object(copy, now),
+        }
+    }
+
+    /// Removes an object, if the condition holds of it; one that does not exist counts as removed. Without a version
+    /// being named, a bucket with versions keeps what it has, after a delete marker.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NothingToMatch`] if an ETag was asked for,
+    /// [`Error::QuotaExceeded`] for a marker before nothing, and the index's errors.
+    pub async fn delete_object(
+        &self,
+        name: BucketName,
+        deletion: Deletion,
+        now: Timestamp,
+    ) -> Result<Deleted, Error> {
+        match self {
+            Self::Local(local) => local.delete_object(name, deletion, now).await,
+            Self::Memory(memory) => memory.delete_object(&name, &deletion, now),
+        }
+    }
+
+    /// Carries out deletions, each by itself.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], and the index's errors; those of single deletions stand in their places.
+    pub async fn delete_objects(
+        &self,
+        name: BucketName,
+        deletions: Vec<Deletion>,
+        now: Timestamp,
+    ) -> Result<Vec<Result<Deleted, Error>>, Error> {
+        match self {
+            Self::Local(local) => local.delete_objects(name, deletions, now).await,
+            Self::Memory(memory) => memory.delete_objects(&name, &deletions, now),
+        }
+    }
+
+    /// Gives an object other tags, and says which version that was.
+    ///
+    /// # Errors
+    /// As [`Store::object`], and [`Error::QuotaExceeded`].
+    pub async fn tag_object(&self, name: ObjectName, tags: Tags) -> Result<Option<VersionId>, Error> {
+        match self {
+            Self::Local(local) => local.tag_object(name, tags).await,
+            Self::Memory(memory) => memory.tag_object(&name, tags),
+        }
+    }
+
+    /// Removes what is still as it was found, if the bucket's configuration still is of the `revision` that said so, and
+    /// says how much that was; `None` if it is another.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], and the index's errors.
+    pub async fn remove_expired(
+        &self,
+        name: BucketName,
+        expired: Vec<Expired>,
+        revision: Revision,
+        now: Timestamp,
+    ) -> Result<Option<usize>, Error> {
+        match self {
+            Self::Local(local) => local.remove_expired(name, expired, revision, now).await,
+            Self::Memory(memory) => memory.remove_expired(&name, &expired, revision, now),
+        }
+    }
+
+    /// A page of a bucket's objects.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], and the index's errors.
+    pub async fn list(&self, name: &BucketName, selection: Selection) -> Result<Page<Summary>, Error> {
+        match self {
+            Self::Local(local) => {
+                let name = name.clone();
+                blocking(local, move |local| local.list(&name, &selection)).await
+            }
+            Self::Memory(memory) => memory.list(name, &selection),
+        }
+    }
+
+    /// A page of all versions and delete markers, by key, the newest first; `after` names the last version of the
+    /// page before, together with the key of the selection.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], and the index's errors.
+    pub async fn versions(
+        &self,
+        name: &BucketName,
+        selection: Selection,
+        after: Option<VersionId>,
+    ) -> Result<Page<ListedVersion>, Error> {
+        match self {
+            Self::Local(local) => {
+                let name = name.clone();
+                blocking(local, move |local| local.versions(&name, &selection, after)).await
+            }
+            Self::Memory(memory) => memory.versions(name, &selection, after),
+        }
+    }
+}
+
+/// Uploads in parts.
+impl Store {
+    /// Starts an upload.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], [`Error::QuotaExceeded`], and the index's errors.
+    pub async fn create_upload(&self, name: BucketName, upload: Upload) -> Result<UploadId, Error> {
+        match self {
+            Self::Local(local) => local.create_upload(name, upload).await,
+            Self::Memory(memory) => memory.create_upload(&name, upload),
+        }
+    }
+
+    /// An unfinished upload.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], and the index's errors.
+    pub async fn upload(&self, name: UploadName) -> Result<Upload, Error> {
+        match self {
+            Self::Local(local) => local.upload(name),
+            Self::Memory(memory) => memory.upload(&name),
+        }
+    }
+
+    /// Checks that there is such an upload, or that it was completed lately.
+    ///
+    /// # Errors
+    /// As [`Store::upload`].
+    pub async fn check_upload(&self, name: UploadName, now: Timestamp) -> Result<(), Error> {
+        match self {
+            Self::Local(local) => local.check_upload(name, now),
+            Self::Memory(memory) => memory.check_upload(&name, now),
+        }
+    }
+
+    /// Takes in a body, and stores it as a part; one of the same number is replaced. Gives also the checksum that the
+    /// client is shown.
+    ///
+    /// # Errors
+    /// Returns what is wrong with the body, [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], [`Error::QuotaExceeded`],
+    /// [`Error::Busy`], [`Error::NoSpace`], and the engine's errors.
+    pub async fn put_part(
+        &self,
+        upload: UploadName,
+        number: PartNumber,
+        body: CheckedBody<impl Source>,
+        now: Timestamp,
+    ) -> Result<(Part, Option<Checksum>), IntakeError> {
+        match self {
+            Self::Local(local) => local.put_part(upload, number, body, now).await,
+            Self::Memory(memory) => memory.put_part(&upload, number, body, now).await,
+        }
+    }
+
+    /// Makes a span of an existing body a part; `proof` is of exactly these bytes.
+    ///
+    /// # Errors
+    /// As [`Store::put_part`], and [`Error::Conflict`] if the body is gone.
+    pub async fn copy_part(
+        &self,
+        upload: UploadName,
+        number: PartNumber,
+        source: (&Body, Span),
+        proof: BodyProof,
+        now: Timestamp,
+    ) -> Result<Part, Error> {
+        match self {
+            Self::Local(local) => local.copy_part(upload, number, source, proof, now).await,
+            Self::Memory(memory) => memory.copy_part(&upload, number, source, &proof, now),
+        }
+    }
+
+    /// Makes an object of the named parts; the others go away. A repetition of what was completed lately gives the
+    /// same answer, whatever has become of the object: a client that did not hear the first one asks again.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], the errors of parts and checksums,
+    /// [`Error::Precondition`], and the index's errors.
+    pub async fn complete_upload(
+        &self,
+        upload: UploadName,
+        completion: Completion,
+        condition: WriteCondition,
+        now: Timestamp,
+    ) -> Result<Written, Error> {
+        match self {
+            Self::Local(local) => local.complete_upload(upload, completion, condition, now).await,
+            Self::Memory(memory) => memory.complete_upload(&upload, completion, &condition, now),
+        }
+    }
+
+    /// Ends an upload and removes its parts. One that was completed lately has ended already, and its object stays.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], and the index's errors.
+    pub async fn abort_upload(&self, upload: UploadName, now: Timestamp) -> Result<(), Error> {
+        match self {
+            Self::Local(local) => local.abort_upload(upload, now).await,
+            Self::Memory(memory) => memory.abort_upload(&upload, now),
+        }
+    }
+
+    /// The parts after the number `after`, at most `limit`, and whether there are more.
+    ///
+    /// # Errors
+    /// Returns the index's errors.
+    pub async fn parts(&self, id: UploadId, after: u16, limit: usize) -> Result<(Vec<Part>, bool), Error> {
+        match self {
+            Self::Local(local) => blocking(local, move |local| local.parts(id, after, limit)).await,
+            Self::Memory(memory) => Ok(memory.parts(id, after, limit)),
+        }
+    }
+
+    /// A page of unfinished uploads, by key and then by start; `after` names the last upload of the page before.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], and the index's errors.
+    pub async fn uploads(
+        &self,
+        name: &BucketName,
+        selection: Selection,
+        after: Option<UploadId>,
+    ) -> Result<Page<Upload>, Error> {
+        match self {
+            Self::Local(local) => {
+                let name = name.clone();
+                blocking(local, move |local| local.uploads(&name, &selection, after)).await
+            }
+            Self::Memory(memory) => memory.uploads(name, &selection, after),
+        }
+    }
+}
+
+/// What is counted.
+impl Store {
+    /// How much a bucket holds.
+    ///
+    /// # Errors
+    /// Returns [`Error::NoSuchBucket`], and the index's errors.
+    pub async fn usage(&self, name: &BucketName) -> Result<Usage, Error> {
+        match self {
+            Self::Local(local) => local.usage(name),
+            Self::Memory(memory) => memory.usage(name),
+        }
+    }
+
+    /// What is counted of the whole store.
+    ///
+    /// # Errors
+    /// Returns the index's errors.
+    pub async fn state(&self) -> Result<State, Error> {
+        match self {
+            Self::Local(local) => blocking(local, local::Store::state).await,
+            Self::Memory(memory) => Ok(memory.state()),
+        }
+    }
+
+    /// How long commits took, where there are any.
+    pub fn commit_times(&self) -> Option<&Histogram> {
+        match self {
+            Self::Local(local) => Some(local.commit_times()),
+            Self::Memory(_) => None,
         }
     }
 }

@@ -69,6 +69,9 @@ impl<'ast> Visit<'ast> for Named {
         self.add_tree(&[], &item.tree);
     }
 
+    /// How far a name reaches is not what a file needs.
+    fn visit_vis_restricted(&mut self, _: &'ast syn::VisRestricted) {}
+
     fn visit_path(&mut self, path: &'ast syn::Path) {
         self.add(&path.segments.iter().map(|segment| segment.ident.to_string()).collect::<Vec<_>>());
         visit::visit_path(self, path);

@@ -7,7 +7,7 @@ use crate::api::asked::TAGGING_BYTES_MAX;
 use crate::api::body::Body;
 use crate::api::bounds::Document;
 use crate::api::call::NewBucketCall;
-use crate::api::error::of_store;
+use crate::api::error::from_store;
 use crate::api::guards::{check_acl, check_ownership};
 use crate::api::intake::{Intake, receive_document};
 use crate::api::regions::{EU, EU_REGION, FIRST_REGION, accepts_any_region, add_arn};
@@ -20,7 +20,8 @@ use crate::s3::error::{Error, ErrorCode};
 use crate::s3::region::is_region;
 use crate::s3::tagging::Tags;
 use crate::s3::xml::Element;
-use crate::store::{self, NewBucket};
+use crate::store;
+use crate::store::model::NewBucket;
 
 /// Most bytes of the document of a new bucket, which may have tags, and of a versioning configuration.
 const CREATION_BYTES_MAX: u64 = TAGGING_BYTES_MAX;
@@ -43,7 +44,7 @@ pub(in crate::api) async fn create(call: &NewBucketCall<'_>, body: &mut Intake) 
     let (location, tags) = configuration(call, &document)?;
     if !tags.is_empty() {
         let ask = Ask { actions: Actions::one(Action::TAG_RESOURCE), resource: Resource::Bucket(call.name) };
-        call.ask(ask, None)?;
+        call.ask(ask, None).await?;
     }
     let elsewhere = location.is_some();
     let new = NewBucket {
@@ -56,7 +57,8 @@ pub(in crate::api) async fn create(call: &NewBucketCall<'_>, body: &mut Intake) 
         Ok(()) => {}
         Err(store::Error::BucketExists(owner)) if owner == call.caller() => {
             // In the first region one's own bucket may be made again, unless it would get tags.
-            let there = call.store().bucket(call.name).map_err(|error| of_store(error, call.request()))?;
+            let there =
+                call.store().bucket(call.name).await.map_err(|error| from_store(error, call.request()))?;
             let is_first = call.rules.region == FIRST_REGION;
             if !is_first || elsewhere || there.location.is_some() || !tags.is_empty() {
                 return Err(ErrorCode::BucketAlreadyOwnedByYou
@@ -64,7 +66,7 @@ pub(in crate::api) async fn create(call: &NewBucketCall<'_>, body: &mut Intake) 
                     .with("BucketName", call.name.as_str()));
             }
         }
-        Err(error) => return Err(of_store(error, call.request())),
+        Err(error) => return Err(from_store(error, call.request())),
     }
     let mut reply = Reply::new(Body::empty());
     if let Ok(location) = HeaderValue::from_str(&format!("/{}", call.name)) {

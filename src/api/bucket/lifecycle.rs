@@ -4,25 +4,25 @@ use http::{HeaderName, HeaderValue};
 
 use crate::api::body::Body;
 use crate::api::call::BucketCall;
-use crate::api::error::of_store;
+use crate::api::error::from_store;
 use crate::api::intake::{Intake, receive_document};
 use crate::api::reply::{Reply, no_content, xml};
 use crate::auth::BodyKind;
 use crate::s3::check::Check;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::lifecycle::Lifecycle;
-use crate::store::Setting;
+use crate::store::model::Setting;
 
 /// Most bytes of a configuration: 1,000 rules, each with a prefix of the longest kind.
 const LIFECYCLE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLifecycleConfiguration.html>
-pub(in crate::api) fn get(call: &BucketCall<'_>) -> Result<Reply, Error> {
-    let stored = call.store().setting(call.bucket(), Setting::Lifecycle);
-    match stored.map_err(|error| of_store(error, call.request()))? {
+pub(in crate::api) async fn get(call: &BucketCall<'_>) -> Result<Reply, Error> {
+    let stored = call.store().setting(call.bucket(), Setting::Lifecycle).await;
+    match stored.map_err(|error| from_store(error, call.request()))? {
         Some(document) => {
-            let stored = call.store().setting(call.bucket(), Setting::TransitionSize);
-            let size = stored.map_err(|error| of_store(error, call.request()))?;
+            let stored = call.store().setting(call.bucket(), Setting::TransitionSize).await;
+            let size = stored.map_err(|error| from_store(error, call.request()))?;
             let mut reply = xml(document);
             add_transition_size(&mut reply, size.as_deref());
             Ok(reply)
@@ -79,5 +79,5 @@ pub(in crate::api) async fn delete(call: &BucketCall<'_>) -> Result<Reply, Error
 
 async fn set(call: &BucketCall<'_>, setting: Setting, document: Option<String>) -> Result<(), Error> {
     let set = call.store().set_setting(call.bucket().clone(), setting, document).await;
-    set.map_err(|error| of_store(error, call.request()))
+    set.map_err(|error| from_store(error, call.request()))
 }

@@ -11,7 +11,7 @@ pub(super) use create::create;
 use http::{HeaderName, HeaderValue};
 
 use super::call::BucketCall;
-use super::error::of_store;
+use super::error::from_store;
 use super::regions::{FIRST_REGION, add_arn, region_of};
 use super::reply::{Reply, no_content, xml};
 use crate::s3::error::{Error, ErrorCode};
@@ -39,7 +39,7 @@ pub(super) async fn delete(call: &BucketCall<'_>) -> Result<Reply, Error> {
                 "The bucket you tried to delete is not empty. You must delete all versions in the bucket.",
             )
             .with("BucketName", call.bucket().as_str()),
-        error => of_store(error, call.request()),
+        error => from_store(error, call.request()),
     })?;
     Ok(no_content())
 }

@@ -2,14 +2,14 @@
 
 use crate::api::body::Body;
 use crate::api::call::BucketCall;
-use crate::api::error::of_store;
+use crate::api::error::from_store;
 use crate::api::intake::{Intake, receive_document};
 use crate::api::reply::{Reply, xml};
 use crate::auth::BodyKind;
 use crate::s3::check::Check;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::xml::{Element, Writer};
-use crate::store::Versioning;
+use crate::store::model::Versioning;
 
 const VERSIONING_BYTES_MAX: u64 = 4 * 1024;
 
@@ -44,6 +44,6 @@ pub(in crate::api) async fn put(call: &BucketCall<'_>, body: &mut Intake) -> Res
         Some(_) => return Err(ErrorCode::MalformedXML.error()),
     };
     let set = call.store().set_versioning(call.bucket().clone(), versioning).await;
-    set.map_err(|error| of_store(error, call.request()))?;
+    set.map_err(|error| from_store(error, call.request()))?;
     Ok(Reply::new(Body::empty()))
 }

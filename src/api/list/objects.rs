@@ -1,14 +1,14 @@
 //! Listing objects, in both versions of the call.
 
-use crate::api::call::{BucketCall, blocking};
-use crate::api::error::of_store;
+use crate::api::call::BucketCall;
+use crate::api::error::from_store;
 use crate::api::page::{Asked, closed, continued, encode_token, optional, write_prefixes};
 use crate::api::reply::{Reply, xml};
 use crate::api::show::write_summary;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::listing::{Page, Selection};
 use crate::s3::xml::Writer;
-use crate::store::Summary;
+use crate::store::model::Summary;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html>
 pub(in crate::api) async fn v1(call: &BucketCall<'_>) -> Result<Reply, Error> {
@@ -62,9 +62,8 @@ pub(in crate::api) async fn v2(call: &BucketCall<'_>) -> Result<Reply, Error> {
 }
 
 async fn objects(call: &BucketCall<'_>, selection: Selection) -> Result<Page<Summary>, Error> {
-    let (store, bucket) = (call.store().clone(), call.bucket().clone());
-    let page = blocking(move || store.list(&bucket, &selection)).await?;
-    page.map_err(|error| of_store(error, call.request()))
+    let page = call.store().list(call.bucket(), selection).await;
+    page.map_err(|error| from_store(error, call.request()))
 }
 
 fn write_objects(writer: &mut Writer, asked: &Asked, page: &Page<Summary>, owner: Option<&str>) {

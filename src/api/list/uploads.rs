@@ -1,7 +1,7 @@
 //! Listing unfinished uploads and their parts.
 
-use crate::api::call::{BucketCall, Call, ObjectCall, blocking};
-use crate::api::error::of_store;
+use crate::api::call::{BucketCall, Call, ObjectCall};
+use crate::api::error::from_store;
 use crate::api::page::{Asked, closed, max_entries, optional, write_prefixes};
 use crate::api::reply::{Reply, xml};
 use crate::api::show::write_owner;
@@ -9,7 +9,7 @@ use crate::s3::error::Error;
 use crate::s3::listing::PAGE_KEYS_MAX;
 use crate::s3::name::{ObjectKey, UploadId};
 use crate::s3::xml::Writer;
-use crate::store::{Upload, UploadName};
+use crate::store::model::{Upload, UploadName};
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListMultipartUploads.html>
 pub(in crate::api) async fn uploads(call: &BucketCall<'_>) -> Result<Reply, Error> {
@@ -18,11 +18,13 @@ pub(in crate::api) async fn uploads(call: &BucketCall<'_>) -> Result<Reply, Erro
     let key_marker = query.value("key-marker").unwrap_or_default();
     // Without a key the id says nothing.
     let id_marker = query.value("upload-id-marker").filter(|_| !key_marker.is_empty()).unwrap_or_default();
-    let after = optional(id_marker).map(|marker| upload_marker(call, key_marker, marker)).transpose()?;
-    let (store, bucket) = (call.store().clone(), call.bucket().clone());
+    let after = match optional(id_marker) {
+        Some(marker) => Some(upload_marker(call, key_marker, marker).await?),
+        None => None,
+    };
     let selection = asked.selection(optional(key_marker));
-    let page = blocking(move || store.uploads(&bucket, &selection, after)).await?;
-    let page = page.map_err(|error| of_store(error, call.request()))?;
+    let page = call.store().uploads(call.bucket(), selection, after).await;
+    let page = page.map_err(|error| from_store(error, call.request()))?;
     let mut writer = Writer::answer("ListMultipartUploadsResult");
     writer.element("Bucket", call.bucket()).element("KeyMarker", asked.shown(key_marker));
     writer.element("UploadIdMarker", id_marker);
@@ -45,17 +47,15 @@ pub(in crate::api) async fn uploads(call: &BucketCall<'_>) -> Result<Reply, Erro
 ///
 /// # Errors
 /// `InvalidArgument` for one of another key. One that has ended meanwhile still tells where its page ended.
-fn upload_marker(call: &BucketCall<'_>, key: &str, marker: &str) -> Result<UploadId, Error> {
-    let is_of = |id: &UploadId| {
-        let key = ObjectKey::parse(key).ok();
-        key.is_some_and(|key| {
-            id.is_of(&key)
-                || call.store().upload(UploadName { bucket: call.bucket().clone(), key, id: *id }).is_ok()
-        })
+async fn upload_marker(call: &BucketCall<'_>, key: &str, marker: &str) -> Result<UploadId, Error> {
+    let (id, key) = (UploadId::parse(marker), ObjectKey::parse(key).ok());
+    let is_there = async |id, key| {
+        call.store().upload(UploadName { bucket: call.bucket().clone(), key, id }).await.is_ok()
     };
-    UploadId::parse(marker)
-        .filter(is_of)
-        .ok_or_else(|| Error::invalid_argument("Invalid uploadId marker", "upload-id-marker", marker))
+    match id.zip(key) {
+        Some((id, key)) if id.is_of(&key) || is_there(id, key.clone()).await => Ok(id),
+        _ => Err(Error::invalid_argument("Invalid uploadId marker", "upload-id-marker", marker)),
+    }
 }
 
 fn write_upload(writer: &mut Writer, call: &BucketCall<'_>, asked: &Asked, upload: &Upload, owner: &str) {
@@ -73,15 +73,14 @@ fn write_upload(writer: &mut Writer, call: &BucketCall<'_>, asked: &Asked, uploa
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListParts.html>
 pub(in crate::api) async fn parts(call: &ObjectCall<'_>) -> Result<Reply, Error> {
     let query = call.request().query();
-    let upload = call.upload()?;
+    let upload = call.upload().await?;
     let limit = max_entries(query.value("max-parts"), "max-parts", PAGE_KEYS_MAX)?;
     let marker_text = query.value("part-number-marker").and_then(optional).unwrap_or("0");
     let marker = max_entries(Some(marker_text), "part-number-marker", usize::MAX)?;
     // No part has a higher number than that.
     let after = u16::try_from(marker).unwrap_or(u16::MAX);
-    let (store, id) = (call.store().clone(), upload.id);
-    let parts = blocking(move || store.parts(id, after, limit)).await?;
-    let (parts, truncated) = parts.map_err(|error| of_store(error, call.request()))?;
+    let parts = call.store().parts(upload.id, after, limit).await;
+    let (parts, truncated) = parts.map_err(|error| from_store(error, call.request()))?;
     let mut writer = Writer::answer("ListPartsResult");
     writer.element("Bucket", call.bucket()).element("Key", call.key()).element("UploadId", upload.id);
     write_initiator(&mut writer, call, &upload.initiator);

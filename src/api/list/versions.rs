@@ -1,7 +1,7 @@
 //! Listing versions.
 
-use crate::api::call::{BucketCall, blocking};
-use crate::api::error::of_store;
+use crate::api::call::BucketCall;
+use crate::api::error::from_store;
 use crate::api::page::{Asked, closed, optional, version_after, write_prefixes};
 use crate::api::reply::{Reply, xml};
 use crate::api::show::{write_owner, write_summary};
@@ -15,10 +15,9 @@ pub(in crate::api) async fn versions(call: &BucketCall<'_>) -> Result<Reply, Err
     let key_marker = query.value("key-marker").unwrap_or_default();
     let version_marker = query.value("version-id-marker").unwrap_or_default();
     let after = version_after(query)?;
-    let (store, bucket) = (call.store().clone(), call.bucket().clone());
     let selection = asked.selection(optional(key_marker));
-    let page = blocking(move || store.versions(&bucket, &selection, after)).await?;
-    let page = page.map_err(|error| of_store(error, call.request()))?;
+    let page = call.store().versions(call.bucket(), selection, after).await;
+    let page = page.map_err(|error| from_store(error, call.request()))?;
     let owner = call.bucket_owner();
     let mut writer = Writer::answer("ListVersionsResult");
     writer.element("Name", call.bucket()).element("Prefix", asked.shown(&asked.prefix));

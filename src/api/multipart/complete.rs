@@ -1,7 +1,7 @@
 //! Completing an upload.
 
 use crate::api::call::ObjectCall;
-use crate::api::error::of_store;
+use crate::api::error::from_store;
 use crate::api::intake::{Intake, receive_document};
 use crate::api::reply::{Reply, xml};
 use crate::api::show::{add_version, write_checksum};
@@ -13,7 +13,7 @@ use crate::s3::name::{ETag, PartNumber};
 use crate::s3::target::Style;
 use crate::s3::uri::{Slash, encode};
 use crate::s3::xml::{Element, Writer};
-use crate::store::{Completion, NamedPart};
+use crate::store::model::{Completion, NamedPart};
 
 /// Most bytes of the document of a completion: 10,000 parts, each with a tag and the longest checksum.
 const COMPLETION_BYTES_MAX: u64 = 3 * 1024 * 1024;
@@ -23,8 +23,8 @@ pub(in crate::api) async fn complete(call: &ObjectCall<'_>, body: &mut Intake) -
     let request = call.request();
     let name = call.upload_name()?;
     let condition = WriteCondition::of_request(request)?;
-    let known = call.store().check_upload(name.clone(), call.now);
-    known.map_err(|error| of_store(error, request))?;
+    let known = call.store().check_upload(name.clone(), call.now).await;
+    known.map_err(|error| from_store(error, request))?;
     let document = receive_document(call, body, BodyKind::Completion, COMPLETION_BYTES_MAX).await?;
     if document.is_empty() {
         return Err(ErrorCode::InvalidRequest.with_message("You must specify at least one part"));
@@ -36,7 +36,7 @@ pub(in crate::api) async fn complete(call: &ObjectCall<'_>, body: &mut Intake) -
         checksum_type: object_checksum_type(call)?,
     };
     let written = call.store().complete_upload(name, completion, condition, call.now).await;
-    let written = written.map_err(|error| of_store(error, request))?;
+    let written = written.map_err(|error| from_store(error, request))?;
     let mut writer = Writer::answer("CompleteMultipartUploadResult");
     writer.element("Location", location(call)).element("Bucket", call.bucket()).element("Key", call.key());
     writer.element("ETag", written.etag.quoted());

@@ -5,7 +5,7 @@ pub(super) mod part;
 
 use super::asked::{named_algorithm, named_tags};
 use super::call::ObjectCall;
-use super::error::of_store;
+use super::error::from_store;
 use super::guards::{check_acl, refuse_version};
 use super::reply::{Reply, no_content, xml};
 use crate::s3::check::Check;
@@ -14,7 +14,7 @@ use crate::s3::error::{Error, ErrorCode};
 use crate::s3::metadata::Metadata;
 use crate::s3::name::UploadId;
 use crate::s3::xml::Writer;
-use crate::store::Upload;
+use crate::store::model::Upload;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html>
 pub(super) async fn create(call: &ObjectCall<'_>) -> Result<Reply, Error> {
@@ -32,7 +32,7 @@ pub(super) async fn create(call: &ObjectCall<'_>) -> Result<Reply, Error> {
     };
     let checksum = upload.checksum;
     let created = call.store().create_upload(call.bucket().clone(), upload).await;
-    let id = created.map_err(|error| of_store(error, request))?;
+    let id = created.map_err(|error| from_store(error, request))?;
     let mut writer = Writer::answer("InitiateMultipartUploadResult");
     writer.element("Bucket", call.bucket()).element("Key", call.key()).element("UploadId", id);
     writer.close("InitiateMultipartUploadResult");
@@ -87,6 +87,6 @@ fn chosen_checksum(call: &ObjectCall<'_>) -> Result<Option<(Algorithm, ChecksumT
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html>
 pub(super) async fn abort(call: &ObjectCall<'_>) -> Result<Reply, Error> {
     let aborted = call.store().abort_upload(call.upload_name()?, call.now).await;
-    aborted.map_err(|error| of_store(error, call.request()))?;
+    aborted.map_err(|error| from_store(error, call.request()))?;
     Ok(no_content())
 }

@@ -1,11 +1,11 @@
 //! The parts of an upload, sent or copied.
 
 use crate::api::asked::{named_source, part_number};
-use crate::api::body::{Body, within};
-use crate::api::call::{ObjectCall, blocking};
-use crate::api::error::of_store;
+use crate::api::body::Body;
+use crate::api::call::ObjectCall;
+use crate::api::error::from_store;
 use crate::api::guards::{check_acl, refuse_version};
-use crate::api::intake::{Intake, Place, receive};
+use crate::api::intake::{Intake, checked, not_taken};
 use crate::api::reply::{Reply, xml};
 use crate::api::show::{add_checksum, add_etag, add_source_version};
 use crate::api::source::{Source, check_source_size, read_whole};
@@ -17,7 +17,8 @@ use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::{PartNumber, VersionId};
 use crate::s3::range::{Span, parse_copy_range};
 use crate::s3::xml::Writer;
-use crate::store::{self, Content, ObjectChecksum, Part, Upload, Versioning};
+use crate::store;
+use crate::store::model::{ObjectChecksum, Part, Upload, Versioning};
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>
 pub(in crate::api) async fn upload_part(call: &ObjectCall<'_>, body: &mut Intake) -> Result<Reply, Error> {
@@ -25,16 +26,13 @@ pub(in crate::api) async fn upload_part(call: &ObjectCall<'_>, body: &mut Intake
     refuse_version(request)?;
     check_acl(request)?;
     let number = part_number(request)?;
-    let upload = call.upload()?;
+    let upload = call.upload().await?;
     let fallback = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
     let check = call.verified().check_body(BodyKind::Part { checksum: fallback })?;
     check_part_algorithm(&upload, &check)?;
-    let room = call.store().reserve(call.bucket(), call.key(), Some((upload.id, number)), check.length);
-    let _room = room.map_err(|error| of_store(error, request))?;
-    let received = receive(call, body, check, Place::Blob).await?;
-    let shown = received.shown_checksum();
-    let part = call.store().put_part(call.upload_name()?, number, received, call.now).await;
-    let part = part.map_err(|error| of_store(error, request))?;
+    let body = checked(call, body, check);
+    let stored = call.store().put_part(call.upload_name()?, number, body, call.now).await;
+    let (part, shown) = stored.map_err(|error| not_taken(error, call))?;
     let mut reply = Reply::new(Body::empty());
     add_etag(reply.headers_mut(), &part.etag.quoted());
     if let Some(value) = shown {
@@ -68,9 +66,9 @@ pub(in crate::api) async fn upload_part_copy(call: &ObjectCall<'_>) -> Result<Re
     refuse_version(request)?;
     check_acl(request)?;
     let number = part_number(request)?;
-    let upload = call.upload()?;
+    let upload = call.upload().await?;
     let named = named_source(request)?;
-    let source = Source::find(call, &named)?;
+    let source = Source::find(call, &named).await?;
     let (part, version) = copy_part(call, &upload, number, &source).await?;
     let mut writer = Writer::answer("CopyPartResult");
     writer.element("LastModified", part.modified.iso_listed()).element("ETag", part.etag.quoted());
@@ -93,9 +91,9 @@ async fn copy_part(
 ) -> Result<(Part, Option<VersionId>), Error> {
     let request = call.request();
     let failed = |error| source.refused(error, call);
-    let object = source.object(call)?;
+    let object = source.object(call).await?;
     if object.archived {
-        return Err(of_store(store::Error::Archived(object.metadata.storage_class().to_owned()), request));
+        return Err(from_store(store::Error::Archived(object.metadata.storage_class().to_owned()), request));
     }
     let version = (source.bucket.versioning != Versioning::Off).then_some(object.version);
     if let Decision::Failed(condition) =
@@ -108,29 +106,13 @@ async fn copy_part(
     }
     let span = copied_span(call, object.size)?;
     let algorithm = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);
-    let mut digester = BodyProof::digester(algorithm);
-    let store = call.store().clone();
-    let name = call.upload_name()?;
-    let part = match object.content {
-        Content::Inline(bytes) => {
-            let data = vec![within(&bytes, span)];
-            let received = blocking(move || {
-                let mut writer = store.blob_writer()?;
-                writer.write(&data)?;
-                data.iter().for_each(|piece| digester.update(piece));
-                writer.finish(digester.finish())
-            });
-            let received = received.await?.map_err(failed)?;
-            call.store().put_part(name, number, received, call.now).await
-        }
-        Content::Blobs(body) => {
-            let reader = store.reader(body.clone(), span.offset, span.length);
-            let digester =
-                read_whole(call, reader, digester, |digester, bytes| digester.update(bytes), failed).await?;
-            call.store().copy_part(name, number, (body, span.offset), digester.finish(), call.now).await
-        }
-    };
-    Ok((part.map_err(|error| of_store(error, request))?, version))
+    let digester = BodyProof::digester(algorithm);
+    let digester =
+        read_whole(call, (&object.body, span), digester, |digester, bytes| digester.update(bytes), failed)
+            .await?;
+    let (name, proof) = (call.upload_name()?, digester.finish());
+    let part = call.store().copy_part(name, number, (&object.body, span), proof, call.now).await;
+    Ok((part.map_err(|error| from_store(error, request))?, version))
 }
 
 fn copied_span(call: &ObjectCall<'_>, size: u64) -> Result<Span, Error> {

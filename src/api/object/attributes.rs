@@ -13,15 +13,15 @@ use crate::s3::checksum::ChecksumType;
 use crate::s3::error::Error;
 use crate::s3::listing::PAGE_KEYS_MAX;
 use crate::s3::xml::Writer;
-use crate::store::{Object, ObjectChecksum};
+use crate::store::model::{Object, ObjectChecksum};
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html>
-pub(in crate::api) fn get(call: &ObjectCall<'_>) -> Result<Reply, Error> {
+pub(in crate::api) async fn get(call: &ObjectCall<'_>) -> Result<Reply, Error> {
     let request = call.request();
     let name = call.name()?;
     check_read_headers(request)?;
     let asked_names = attributes(request)?;
-    let object = call.object(&name)?;
+    let object = call.object(&name).await?;
     let mut writer = Writer::answer("GetObjectAttributesResponse");
     for name in asked_names {
         match name {

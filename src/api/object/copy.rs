@@ -10,8 +10,10 @@ use crate::s3::checksum::{Algorithm, ChecksumType, Hasher};
 use crate::s3::condition::{Conditions, Decision};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::ETag;
+use crate::s3::range::Span;
 use crate::s3::xml::Writer;
-use crate::store::{self, Content, Copy, Object, ReadDigests};
+use crate::store;
+use crate::store::model::{Copy, Object, ReadDigests};
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html>
 pub(in crate::api) async fn copy(call: &ObjectCall<'_>) -> Result<Reply, Error> {
@@ -19,7 +21,7 @@ pub(in crate::api) async fn copy(call: &ObjectCall<'_>) -> Result<Reply, Error> 
     refuse_version(request)?;
     check_acl(request)?;
     let named = named_source(request)?;
-    let source = Source::find(call, &named)?;
+    let source = Source::find(call, &named).await?;
     let keep_metadata = !replaces(call, "x-amz-metadata-directive", "Unknown metadata directive.")?;
     let keep_tags = !replaces(call, "x-amz-tagging-directive", "Unknown tagging directive.")?;
     // Encryption would be another change.
@@ -31,9 +33,9 @@ pub(in crate::api) async fn copy(call: &ObjectCall<'_>) -> Result<Reply, Error> 
         return Err(ErrorCode::InvalidRequest.with_message("This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes."));
     }
     let algorithm = named_algorithm(request)?;
-    let object = source.object(call)?;
+    let object = source.object(call).await?;
     if keep_tags && !object.tags.is_empty() {
-        source.ask_for_tags(call)?;
+        source.ask_for_tags(call).await?;
     }
     let copy = Copy {
         digests: copied_digests(call, &source, object, algorithm).await?,
@@ -88,19 +90,14 @@ async fn copied_digests(
     }
     // What is read is compared with what was stored, or a damaged body would get a checksum that holds.
     type Hashers = (Hasher, Option<Hasher>, Option<Hasher>);
-    let mut hashers: Hashers =
+    let hashers: Hashers =
         (Hasher::new(algorithm), in_parts.then(|| Hasher::new(Algorithm::Md5)), own.map(Hasher::new));
     let take = |(hasher, md5, again): &mut Hashers, bytes: &[u8]| {
         hasher.update(bytes);
         md5.iter_mut().chain(again).for_each(|hasher| hasher.update(bytes));
     };
-    match object.content {
-        Content::Inline(bytes) => take(&mut hashers, &bytes),
-        Content::Blobs(body) => {
-            let reader = call.store().reader(body, 0, object.size);
-            hashers = read_whole(call, reader, hashers, take, failed).await?;
-        }
-    }
+    let whole = Span { offset: 0, length: object.size };
+    let hashers = read_whole(call, (&object.body, whole), hashers, take, failed).await?;
     let (hasher, md5, again) = hashers;
     if again.map(Hasher::finish) != stored.map(|stored| stored.value) {
         return Err(failed(store::Error::Damaged));

@@ -3,7 +3,7 @@
 use http::HeaderValue;
 
 use crate::api::call::{BucketCall, ObjectCall};
-use crate::api::error::of_store;
+use crate::api::error::from_store;
 use crate::api::intake::{Intake, receive_document};
 use crate::api::reply::{Reply, no_content, xml};
 use crate::api::show::add_version;
@@ -15,7 +15,7 @@ use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::{KeyError, ObjectKey, VersionId};
 use crate::s3::target::key_too_long;
 use crate::s3::xml::{Element, Writer};
-use crate::store::{Deleted, Deletion, ObjectName};
+use crate::store::model::{Deleted, Deletion, ObjectName};
 
 /// Most keys of one DeleteObjects.
 const DELETE_KEYS_MAX: usize = 1000;
@@ -28,7 +28,7 @@ pub(in crate::api) async fn delete(call: &ObjectCall<'_>) -> Result<Reply, Error
     let ObjectName { bucket, key, version } = call.name()?;
     let deletion = Deletion { key, version, condition: WriteCondition::of_request(call.request())? };
     let deleted = call.store().delete_object(bucket, deletion, call.now).await;
-    let deleted = deleted.map_err(|error| of_store(error, call.request()))?;
+    let deleted = deleted.map_err(|error| from_store(error, call.request()))?;
     let mut reply = no_content();
     add_version(reply.headers_mut(), deleted.version);
     if deleted.marker {
@@ -51,19 +51,22 @@ pub(in crate::api) async fn delete_many(call: &BucketCall<'_>, body: &mut Intake
     let mut deletions = Vec::with_capacity(named.len());
     let mut wanted = Vec::with_capacity(named.len());
     for entry in named {
-        let deletion = entry.deletion().and_then(|deletion| permitted(call, deletion));
+        let deletion = match entry.deletion() {
+            Ok(deletion) => permitted(call, deletion).await,
+            refused => refused,
+        };
         wanted.push((entry.key, entry.version, deletion.as_ref().err().cloned()));
         deletions.extend(deletion.ok());
     }
     let deleted = call.store().delete_objects(call.bucket().clone(), deletions, call.now).await;
-    let mut deleted = deleted.map_err(|error| of_store(error, call.request()))?.into_iter();
+    let mut deleted = deleted.map_err(|error| from_store(error, call.request()))?.into_iter();
     let mut writer = Writer::answer("DeleteResult");
     for (key, version, refused) in wanted {
         // Those that were not refused before have been carried out, in this order.
         let result = match refused {
             Some(error) => Err(error),
             None => match deleted.next() {
-                Some(result) => result.map_err(|error| of_store(error, call.request())),
+                Some(result) => result.map_err(|error| from_store(error, call.request())),
                 None => Err(ErrorCode::InternalError.error()),
             },
         };
@@ -84,7 +87,7 @@ pub(in crate::api) async fn delete_many(call: &BucketCall<'_>, body: &mut Intake
 }
 
 /// A deletion that the request may carry out.
-fn permitted(call: &BucketCall<'_>, deletion: Deletion) -> Result<Deletion, Error> {
+async fn permitted(call: &BucketCall<'_>, deletion: Deletion) -> Result<Deletion, Error> {
     let named = |action: Action| if deletion.version.is_some() { action.of_version() } else { action };
     let mut actions = Actions::one(named(Action::DELETE_OBJECT));
     if deletion.condition != WriteCondition::None {
@@ -92,7 +95,7 @@ fn permitted(call: &BucketCall<'_>, deletion: Deletion) -> Result<Deletion, Erro
         actions = actions.and(named(Action::GET_OBJECT));
     }
     let resource = Resource::Object(call.bucket(), &deletion.key);
-    call.ask(Ask { actions, resource }, deletion.version)?;
+    call.ask(Ask { actions, resource }, deletion.version).await?;
     Ok(deletion)
 }
 

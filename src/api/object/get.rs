@@ -6,9 +6,9 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::api::asked::{asked_part, overrides};
-use crate::api::body::{Body, within};
+use crate::api::body::Body;
 use crate::api::call::ObjectCall;
-use crate::api::error::of_store;
+use crate::api::error::from_store;
 use crate::api::guards::check_read_headers;
 use crate::api::reply::Reply;
 use crate::api::show::{add_checksum, add_expiration, add_version};
@@ -20,7 +20,8 @@ use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::{ETag, PartNumber};
 use crate::s3::range::{ByteRange, Span};
 use crate::s3::request::Request;
-use crate::store::{self, Content, Object, ObjectChecksum, ObjectPart};
+use crate::store;
+use crate::store::model::{Object, ObjectChecksum, ObjectPart};
 
 /// Headers of an answer with a few of the client's own.
 const HEADERS_USUAL: usize = 16;
@@ -31,7 +32,7 @@ pub(in crate::api) async fn object(call: &ObjectCall<'_>) -> Result<Reply, Error
     let name = call.name()?;
     check_read_headers(request)?;
     let overrides = overrides(request)?;
-    let object = call.object(&name)?;
+    let object = call.object(&name).await?;
     match Conditions::of_request(request, call.now).for_read(&object.etag, object.modified) {
         Decision::Proceed => {}
         Decision::NotModified => return Ok(not_modified(call, &object)),
@@ -43,7 +44,7 @@ pub(in crate::api) async fn object(call: &ObjectCall<'_>) -> Result<Reply, Error
         }
     }
     if object.archived && request.method() != Method::HEAD {
-        return Err(of_store(store::Error::Archived(object.metadata.storage_class().to_owned()), request));
+        return Err(from_store(store::Error::Archived(object.metadata.storage_class().to_owned()), request));
     }
     let selected = select(request, &object)?;
     let (status, span) = match selected {
@@ -54,21 +55,15 @@ pub(in crate::api) async fn object(call: &ObjectCall<'_>) -> Result<Reply, Error
     let mut headers = HeaderMap::with_capacity(HEADERS_USUAL);
     describe(&mut headers, call, &object, selected);
     if name.version.is_none() {
-        add_expiration(&mut headers, call, object.size, &object.tags, object.modified);
+        add_expiration(&mut headers, call, object.size, &object.tags, object.modified).await;
     }
     headers.insert(CONTENT_LENGTH, HeaderValue::from(span.length));
     headers.extend(overrides);
-    let body = match (request.method() == Method::HEAD, object.content) {
-        (true, _) => Body::empty(),
-        (false, Content::Inline(bytes)) => Body::full(within(&bytes, span)),
-        (false, Content::Blobs(_)) if span.length == 0 => Body::empty(),
-        (false, Content::Blobs(body)) => {
-            let reader = call.store().reader(body, span.offset, span.length);
-            let reader = if call.sends_files { reader.mapped() } else { reader };
-            let files = call.context.bounds.files(reader.files())?;
-            Body::blobs(reader, files, span.length, call.context.settings.window_bytes_max)
-                .await
-                .map_err(|error| of_store(error, request))?
+    let body = match request.method() == Method::HEAD {
+        true => Body::empty(),
+        false => {
+            let reader = call.store().send(&object.body, span, call.sends_files).await;
+            Body::stored(reader.map_err(|error| from_store(error, request))?)
         }
     };
     let mut reply = Reply::new(body);

@@ -2,9 +2,8 @@
 
 use crate::api::body::Body;
 use crate::api::call::ObjectCall;
-use crate::api::error::of_store;
 use crate::api::guards::{check_acl, refuse_version};
-use crate::api::intake::{Intake, Place, receive};
+use crate::api::intake::{Intake, checked, not_taken};
 use crate::api::reply::Reply;
 use crate::api::show::{add_checksum, add_etag, add_expiration, add_version};
 use crate::auth::BodyKind;
@@ -20,17 +19,14 @@ pub(in crate::api) async fn put(call: &ObjectCall<'_>, body: &mut Intake) -> Res
     check_acl(request)?;
     let check = verified.check_body(BodyKind::Object { checksum: Algorithm::Crc64Nvme })?;
     let new = call.new_object(verified.is_framed())?;
-    let room = call.store().reserve(call.bucket(), call.key(), None, check.length);
-    let _room = room.map_err(|error| of_store(error, request))?;
-    let received = receive(call, body, check, Place::Any).await?;
     let tags = new.tags.clone();
-    let written = call.store().put_object(new, received, call.now).await;
-    let written = written.map_err(|error| of_store(error, request))?;
+    let written = call.store().put_object(new, checked(call, body, check), call.now).await;
+    let written = written.map_err(|error| not_taken(error, call))?;
     let mut reply = Reply::new(Body::empty());
     add_etag(reply.headers_mut(), &written.etag.quoted());
     // S3 shows a version here only if the write made a new one.
     add_version(reply.headers_mut(), written.version.filter(|version| *version != VersionId::NULL));
-    add_expiration(reply.headers_mut(), call, written.size, &tags, written.modified);
+    add_expiration(reply.headers_mut(), call, written.size, &tags, written.modified).await;
     if let Some(checksum) = &written.checksum {
         add_checksum(reply.headers_mut(), checksum);
     }

@@ -1,32 +1,12 @@
 //! Buckets: what the store does with them, and what is configured of them.
 
-use super::Store;
-use super::index::{Transaction, prefixed};
-use super::record::{BucketRecord, StoredVersioning, decode, encode};
 use crate::clock::Timestamp;
 use crate::s3::name::BucketName;
-use crate::store::{Bucket, Error, NewBucket, Revision, Usage, Versioning};
-
-/// What is configured of a bucket beside its versioning, by the name that S3 has for it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Setting {
-    Tagging,
-    Lifecycle,
-    /// The smallest size of objects that transitions are for, where it is not S3's default.
-    TransitionSize,
-}
-
-impl Setting {
-    const ALL: [Self; 3] = [Self::Tagging, Self::Lifecycle, Self::TransitionSize];
-
-    fn name(self) -> &'static [u8] {
-        match self {
-            Self::Tagging => b"tagging",
-            Self::Lifecycle => b"lifecycle",
-            Self::TransitionSize => b"transition-size",
-        }
-    }
-}
+use crate::store::Error;
+use crate::store::local::Store;
+use crate::store::local::index::record::{BucketRecord, StoredVersioning, decode, encode};
+use crate::store::local::index::tables::{Transaction, prefixed};
+use crate::store::model::{Bucket, NewBucket, Revision, Setting, Usage, Versioning};
 
 impl Store {
     /// Every bucket, by name.

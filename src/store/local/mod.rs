@@ -2,40 +2,22 @@
 //!
 //! An object is a record in the index: metadata, checksums, and a body that is either inline or a list of
 //! segments of blobs. So completing a multipart upload and copying an object of any size are one transaction.
-//! All changes pass one [`commit`] thread, which makes them durable in batches. The order of a write is: data
+//! All changes pass one [`writing::commit`] thread, which makes them durable in batches. The order of a write is: data
 //! durable, name durable in `incoming`, index committed, name moved to its place; a crash between any two
-//! leaves the old object or the new one, and [`check`] clears up what was under way. `format.md` beside this file
+//! leaves the old object or the new one, and [`writing::recover`] clears up what was under way. `format.md` beside this file
 //! has the layout and the argument.
 
-mod audit;
-mod backup;
-mod blob;
+pub(super) mod blobs;
 mod buckets;
-mod check;
-mod commit;
-mod completion;
-#[cfg(test)]
-mod crash;
 mod expire;
 mod index;
-mod layout;
-mod list;
-mod medium;
+mod intake;
 mod multipart;
 mod objects;
-mod reclaim;
-mod record;
-mod record_v1;
-mod record_v2;
-mod record_v3;
-mod scrub;
-mod segment;
 #[cfg(test)]
 mod tests;
-mod tree;
-mod versions;
-mod visit;
-mod window;
+pub mod tools;
+mod writing;
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -44,28 +26,28 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
-pub use audit::{Problem, Report};
-pub use backup::{Backup, BackupError};
-pub use blob::{BlobReader, Flush, Pinned, Received, Writer};
-pub use buckets::Setting;
-pub use expire::Walk;
-pub use layout::OpenError;
-pub use multipart::{COMPLETED_BYTES_MAX, PART_BYTES_MIN};
-pub use scrub::{Scrub, Scrubbed};
-pub use tree::{Export, Exported, Imported, Outcome, Refused, Tree, TreeError};
-pub use visit::{Step, Visitor};
-pub use window::file_behind;
+use bytes::Bytes;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use blob::{NewBlob, Pins};
-use commit::{Committer, Notice};
-use index::Index;
-use layout::Layout;
-use medium::{Adoption, Disk, Medium};
+pub use blobs::layout::OpenError;
+pub use blobs::windows::WINDOW_BYTES_MIN;
+
+use blobs::blob::{BlobReader, NewBlob, Pinned, Pins, Writer};
+use blobs::layout::Layout;
+use blobs::medium::{Adoption, Disk, Medium};
+use blobs::windows::Windows;
+use index::tables::Index;
 use objects::Coming;
+use tools::fsck::{self, Report};
+use writing::commit::{Committer, Notice};
+use writing::{reclaim, recover};
 
-use super::{Error, State};
+use super::Error;
+use super::body::{Body, Folded, Kept, Pieces, Reader, Sent, within};
+use super::model::State;
 use crate::metrics::Histogram;
 use crate::s3::name::BucketName;
+use crate::s3::range::Span;
 
 /// How the engine works.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -74,6 +56,10 @@ pub struct Settings {
     pub directory: PathBuf,
     /// Bodies up to this size go into the index; 0 gives every body a file.
     pub inline_bytes_max: u64,
+    /// Largest window of a download, in bytes; two of them are in memory for each.
+    pub window_bytes_max: u64,
+    /// Most files that may be open for bodies at once.
+    pub files_max: usize,
     /// Most bytes that buckets may hold, with all versions and unfinished uploads; none if not named.
     pub quotas: BTreeMap<BucketName, u64>,
 }
@@ -84,7 +70,13 @@ impl Settings {
 
     /// The settings of a store of which only the directory is known.
     pub fn of(directory: PathBuf) -> Self {
-        Self { directory, inline_bytes_max: Self::INLINE_BYTES_DEFAULT, quotas: BTreeMap::new() }
+        Self {
+            directory,
+            inline_bytes_max: Self::INLINE_BYTES_DEFAULT,
+            window_bytes_max: u64::MAX,
+            files_max: Semaphore::MAX_PERMITS,
+            quotas: BTreeMap::new(),
+        }
     }
 }
 
@@ -102,6 +94,8 @@ struct Engine {
     medium: Arc<dyn Medium>,
     pins: Pins,
     coming: Coming,
+    /// How many more files may be opened for bodies.
+    files: Arc<Semaphore>,
     /// Taken when the store closes.
     committer: Option<Committer>,
     reclaim: Sender<Notice>,
@@ -123,9 +117,9 @@ impl Store {
         let (layout, lock) = Layout::open(&settings.directory)?;
         let fail = |error: Error| OpenError::Index(settings.directory.clone(), error.to_string());
         let index = Index::open(&layout.index()).map_err(|error| fail(error.into()))?;
-        check::upgrade(&index, &layout).map_err(fail)?;
+        recover::upgrade(&index, &layout).map_err(fail)?;
         layout.forget_backup().map_err(|error| fail(error.into()))?;
-        let garbage = check::recover(&index, &layout, medium.as_ref()).map_err(fail)?;
+        let garbage = recover::recover(&index, &layout, medium.as_ref()).map_err(fail)?;
         let pins = Pins::default();
         let (reclaim, receiver) = channel();
         // Nobody listens yet, so this cannot fail.
@@ -142,7 +136,9 @@ impl Store {
             committer: committer.clone(),
         };
         let reclaim_thread = reclaimer.start(receiver).map_err(threads)?;
+        let files = Arc::new(Semaphore::new(settings.files_max.min(Semaphore::MAX_PERMITS)));
         let engine = Engine {
+            files,
             settings,
             index,
             layout,
@@ -161,22 +157,22 @@ impl Store {
     ///
     /// # Errors
     /// [`OpenError`]; what is wrong inside is the report's to say.
-    pub fn check(settings: &Settings, repair: bool) -> Result<Report, OpenError> {
+    pub fn fsck(settings: &Settings, repair: bool) -> Result<Report, OpenError> {
         let (layout, _lock) = Layout::open_existing(&settings.directory)?;
         let fail = |error: Error| OpenError::Index(settings.directory.clone(), error.to_string());
         let index = Index::open(&layout.index()).map_err(|error| fail(error.into()))?;
-        check::upgrade(&index, &layout).map_err(fail)?;
-        let report = audit::audit(&index, &layout).map_err(fail)?;
+        recover::upgrade(&index, &layout).map_err(fail)?;
+        let report = fsck::audit(&index, &layout).map_err(fail)?;
         if !repair || report.problems.is_empty() {
             return Ok(report);
         }
-        audit::repair(&index, &layout, &Disk, &report).map_err(fail)?;
-        let left = audit::audit(&index, &layout).map_err(fail)?;
+        fsck::repair(&index, &layout, &Disk, &report).map_err(fail)?;
+        let left = fsck::audit(&index, &layout).map_err(fail)?;
         Ok(Report { mended: report.problems.len().saturating_sub(left.problems.len()), ..left })
     }
 
     /// A writer of a body that goes into the index; `None` if it is too long for that.
-    pub fn inline_writer(&self, length: u64) -> Option<Writer> {
+    fn inline_writer(&self, length: u64) -> Option<Writer> {
         let fits = length <= self.engine.settings.inline_bytes_max;
         usize::try_from(length).ok().filter(|_| fits).map(Writer::inline)
     }
@@ -185,7 +181,7 @@ impl Store {
     ///
     /// # Errors
     /// The file system's. Blocks briefly.
-    pub fn blob_writer(&self) -> Result<Writer, Error> {
+    fn blob_writer(&self) -> Result<Writer, Error> {
         let blob = NewBlob::create(&self.engine.layout, self.engine.medium.as_ref())?;
         Ok(Writer::blob(blob))
     }
@@ -202,10 +198,49 @@ impl Store {
         Ok(blob.map(|blob| Writer::adopted(blob, length)))
     }
 
+    /// Opens a span of a body to send it, as mappings of its files if it goes to the kernel `untouched`.
+    ///
+    /// # Errors
+    /// Returns [`Error::Busy`] if too many files are open, and the file system's errors.
+    pub async fn send(&self, body: &Body, span: Span, untouched: bool) -> Result<Reader, Error> {
+        let pinned = match &body.0 {
+            Kept::Bytes(bytes) => return Ok(Reader(Sent::Bytes(within(bytes, span)))),
+            Kept::Blobs(_) if span.length == 0 => return Ok(Reader(Sent::Bytes(Bytes::new()))),
+            Kept::Blobs(pinned) => pinned.clone(),
+        };
+        let reader = self.reader(pinned, span.offset, span.length);
+        let reader = if untouched { reader.mapped() } else { reader };
+        let files = self.files(reader.files())?;
+        let window_bytes_max = self.engine.settings.window_bytes_max;
+        let windows = Windows::open(reader, files, span.length, window_bytes_max).await?;
+        Ok(Reader(Sent::Windows(Box::new(windows))))
+    }
+
+    /// Opens a span of a body to read it to its end.
+    ///
+    /// # Errors
+    /// Returns [`Error::Busy`] if too many files are open.
+    pub fn pieces(&self, body: &Body, span: Span) -> Result<Pieces, Error> {
+        Ok(Pieces(match &body.0 {
+            Kept::Bytes(bytes) => Folded::Bytes(within(bytes, span)),
+            Kept::Blobs(pinned) => {
+                let reader = self.reader(pinned.clone(), span.offset, span.length);
+                let files = self.files(reader.files())?;
+                Folded::Blobs(blobs::windows::Pieces::new(reader, files))
+            }
+        }))
+    }
+
     /// A reader of `length` bytes from `offset` of a body.
-    pub fn reader(&self, body: Pinned, offset: u64, length: u64) -> BlobReader {
+    fn reader(&self, body: Pinned, offset: u64, length: u64) -> BlobReader {
         let engine = &self.engine;
         BlobReader::new(engine.layout.clone(), Arc::clone(&engine.medium), body, offset, length)
+    }
+
+    /// Room for so many open files.
+    fn files(&self, count: usize) -> Result<OwnedSemaphorePermit, Error> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        Arc::clone(&self.engine.files).try_acquire_many_owned(count).map_err(|_| Error::Busy)
     }
 
     /// What is counted of the store.

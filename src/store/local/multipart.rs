@@ -1,35 +1,40 @@
 //! Multipart uploads: parts are blobs, and completing one is a single transaction.
 
+use std::io;
+
 use heed::RoTxn;
 use sha2::{Digest as _, Sha256};
+use tokio::task::spawn_blocking;
 
-use super::Store;
-use super::blob::{NewContent, Pinned, Received};
-use super::completion::{check_checksum, combined_checksum, completed};
-use super::index::{Index, Row, Transaction, object_key, parse_upload_key, part_key, prefixed, upload_key};
-use super::list::Rows;
-use super::objects::{has_versions, made, written};
-use super::record::{
-    BucketRecord, CompletionRecord, Head, PartRecord, StoredChecksum, UploadRecord, UsageRecord, decode,
-    encode,
-};
-use super::segment::{Segment, slice};
 use crate::auth::BodyProof;
 use crate::clock::Timestamp;
+use crate::s3::checksum::Checksum;
 use crate::s3::condition::WriteCondition;
 use crate::s3::listing::{Page, Selection, Sorted, page};
 use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId};
-use crate::store::{Completion, Error, NamedPart, Part, Upload, UploadName, Written};
+use crate::s3::range::Span;
+use crate::store::Error;
+use crate::store::body::{Body, Kept, within};
+use crate::store::intake::{CheckedBody, IntakeError, Source};
+use crate::store::local::Store;
+use crate::store::local::blobs::blob::{NewContent, Received};
+use crate::store::local::blobs::segment::{Segment, slice};
+use crate::store::local::index::list::Rows;
+use crate::store::local::index::record::{
+    BucketRecord, CompletionRecord, Head, ObjectRecord, PartRecord, StoredBody, StoredChecksum, StoredPart,
+    UploadRecord, UsageRecord, decode, encode,
+};
+use crate::store::local::index::tables::{
+    Index, Row, Transaction, object_key, parse_upload_key, part_key, prefixed, upload_key,
+};
+use crate::store::local::intake::Place;
+use crate::store::local::objects::{has_versions, made, written};
+use crate::store::model::{Completion, Part, Upload, UploadName, Written};
+use crate::store::rules::completion::{COMPLETION_MILLIS_MAX, Completed, complete};
+use crate::store::rules::write::{check_condition, check_unchanged};
 
-/// How long a completion is remembered: S3 was seen to answer repetitions for about a day.
-const COMPLETION_MILLIS_MAX: i64 = 24 * 60 * 60 * 1000;
 /// Most completions that are forgotten with one new one.
 const COMPLETIONS_FORGOTTEN_MAX: usize = 4;
-
-/// Smallest part that is not the last.
-pub const PART_BYTES_MIN: u64 = 5 * 1024 * 1024;
-/// Largest object that parts may make: 50 TiB.
-pub const COMPLETED_BYTES_MAX: u64 = 50 * 1024 * 1024 * 1024 * 1024;
 
 impl Store {
     /// Starts an upload.
@@ -81,11 +86,30 @@ impl Store {
         }
     }
 
-    /// Stores a received body, which must have a blob, as a part; one of the same number is replaced.
+    /// Takes in a body, and stores it as a part; one of the same number is replaced. Gives also the checksum that the
+    /// client is shown.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], [`Error::NoSpace`], the file system's and the index's.
+    /// Returns what is wrong with the body, [`Error::NoSuchBucket`], [`Error::NoSuchUpload`], [`Error::QuotaExceeded`],
+    /// [`Error::Busy`], [`Error::NoSpace`], and the file system's and the index's errors.
     pub async fn put_part(
+        &self,
+        upload: UploadName,
+        number: PartNumber,
+        body: CheckedBody<impl Source>,
+        now: Timestamp,
+    ) -> Result<(Part, Option<Checksum>), IntakeError> {
+        let _room = self.reserve(&upload.bucket, &upload.key, Some((upload.id, number)), body.length)?;
+        let received = self.receive(body, Place::Blob).await?;
+        let shown = received.shown_checksum();
+        Ok((self.publish_part(upload, number, received, now).await?, shown))
+    }
+
+    /// Stores a received body, which must have a blob, as a part.
+    ///
+    /// # Errors
+    /// As [`Store::put_part`], but for those of the body.
+    pub(super) async fn publish_part(
         &self,
         upload: UploadName,
         number: PartNumber,
@@ -120,10 +144,23 @@ impl Store {
         &self,
         upload: UploadName,
         number: PartNumber,
-        (source, offset): (Pinned, u64),
+        (source, span): (&Body, Span),
         proof: BodyProof,
         now: Timestamp,
     ) -> Result<Part, Error> {
+        let source = match &source.0 {
+            Kept::Bytes(bytes) => {
+                let (store, bytes) = (self.clone(), within(bytes, span));
+                let received = spawn_blocking(move || {
+                    let mut writer = store.blob_writer()?;
+                    writer.write(&[bytes])?;
+                    writer.finish(proof)
+                });
+                let received = received.await.map_err(io::Error::other)??;
+                return self.publish_part(upload, number, received, now).await;
+            }
+            Kept::Blobs(source) => source.clone(),
+        };
         let part = new_part(number, &proof, now);
         let quota = self.quota(&upload.bucket);
         let change = move |transaction: &mut Transaction<'_>| {
@@ -131,7 +168,7 @@ impl Store {
             let bucket = transaction.bucket(&upload.bucket)?;
             let replaced = || transaction.index.part_bytes(&transaction.raw, &upload.id, number);
             transaction.check_quota(bucket.id, quota, replaced, UsageRecord::of_part(part.size).total())?;
-            let segments = slice(source.segments(), offset, part.size);
+            let segments = slice(source.segments(), span.offset, part.size);
             if !transaction.holds(&segments)? {
                 return Err(Error::Conflict);
             }
@@ -164,17 +201,23 @@ impl Store {
             let replaces = record.replaces;
             let held = UsageRecord::of_upload(&upload_key, &record);
             let upload = record.upload(key.clone(), id);
-            let parts = transaction.named_parts(&id, &completion)?;
+            let mut named = Vec::with_capacity(completion.parts.len());
+            let completed = complete(&upload, &completion, |number| {
+                let value = transaction.index.parts.get(&transaction.raw, &part_key(&id, number))?;
+                let record: Option<PartRecord> = value.map(decode).transpose()?;
+                let part = record.as_ref().map(|record| record.part(number));
+                named.extend(record.map(|record| (number, record)));
+                Ok(part)
+            })?;
             let bucket = transaction.bucket(&bucket)?;
             let table_key = object_key(bucket.id, &key);
-            let checksum = combined_checksum(&parts, upload.checksum, &completion)?;
-            check_checksum(checksum, upload.checksum, &completion)?;
-            transaction.check_condition(&table_key, &condition)?;
-            transaction.check_unchanged(&table_key, &condition, replaces, upload.initiated)?;
-            let record = completed(&parts, &upload, checksum, now)?;
+            let current = transaction.index.current_head(&transaction.raw, &table_key)?;
+            check_condition(&condition, current.as_ref().map(Head::etag))?;
+            check_unchanged(&condition, current.map(|head| head.modified()), replaces, upload.initiated)?;
+            let is_named = |number| named.binary_search_by_key(&number, |(named, _)| *named).is_ok();
             // The references of the named parts pass to the object; the rest is released.
             for (number, part) in transaction.parts(&id)? {
-                if parts.binary_search_by_key(&number, |(named, _)| named.number).is_err() {
+                if !is_named(number) {
                     transaction.release(&part.segments)?;
                 }
                 transaction.discount(&upload_key, UsageRecord::of_part(part.size));
@@ -182,6 +225,7 @@ impl Store {
             }
             transaction.discount(&upload_key, held);
             transaction.index.uploads.delete(&mut transaction.raw, &upload_key)?;
+            let record = completed_record(&upload, &completed, named, now);
             let record = transaction.write_version(&bucket, &table_key, record, &[])?;
             transaction.remember(&bucket, &key, &id, &completion, &record.head)?;
             Ok(written(&bucket, &record.head))
@@ -364,67 +408,6 @@ impl Transaction<'_> {
         Ok(self.index.parts.put(&mut self.raw, &key, &value)?)
     }
 
-    /// The parts a completion names, each checked.
-    fn named_parts<'c>(
-        &self,
-        id: &UploadId,
-        completion: &'c Completion,
-    ) -> Result<Vec<(&'c NamedPart, PartRecord)>, Error> {
-        let ascending = completion.parts.iter().zip(completion.parts.iter().skip(1));
-        if ascending.into_iter().any(|(one, two)| one.number >= two.number) {
-            return Err(Error::InvalidPartOrder);
-        }
-        let mut parts = Vec::with_capacity(completion.parts.len());
-        for named in &completion.parts {
-            let value = self.index.parts.get(&self.raw, &part_key(id, named.number))?;
-            let record: Option<PartRecord> = value.map(decode).transpose()?;
-            let record = record
-                .filter(|record| named.etag == Some(record.part(named.number).etag))
-                .ok_or_else(|| Error::InvalidPart { number: named.number, etag: named.etag_text.clone() })?;
-            parts.push((named, record));
-        }
-        if let Some((_, all_but_last)) = parts.split_last()
-            && let Some((named, record)) =
-                all_but_last.iter().find(|(_, record)| record.size < PART_BYTES_MIN)
-        {
-            return Err(Error::PartTooSmall {
-                number: named.number,
-                etag: named.etag_text.clone(),
-                size: record.size,
-            });
-        }
-        let size: u64 = parts.iter().map(|(_, record)| record.size).sum();
-        if size > COMPLETED_BYTES_MAX {
-            return Err(Error::ObjectTooLarge { size });
-        }
-        match completion.size {
-            Some(named) if named != size => Err(Error::SizeMismatch { named, computed: size }),
-            _ => Ok(parts),
-        }
-    }
-
-    /// Refuses a completion with a condition if what the condition is about came or went since the start, as S3 does.
-    fn check_unchanged(
-        &self,
-        key: &[u8],
-        condition: &WriteCondition,
-        replaces: bool,
-        initiated: Timestamp,
-    ) -> Result<(), Error> {
-        if *condition == WriteCondition::None {
-            return Ok(());
-        }
-        match (condition, self.index.current_head(&self.raw, key)?) {
-            (WriteCondition::Absent, None) if replaces => Err(Error::ConditionConflict("If-None-Match")),
-            (WriteCondition::Tagged(_) | WriteCondition::Present, Some(head))
-                if head.modified() > initiated =>
-            {
-                Err(Error::ConditionConflict("If-Match"))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// Removes every upload of a bucket.
     pub(super) fn remove_uploads(&mut self, bucket: u32) -> Result<(), Error> {
         let prefix = prefixed(bucket, b"");
@@ -449,6 +432,24 @@ impl Transaction<'_> {
         }
         self.index.uploads.delete(&mut self.raw, table_key)?;
         Ok(())
+    }
+}
+
+/// The record of the object that the named parts of an upload make.
+fn completed_record(
+    upload: &Upload,
+    completed: &Completed,
+    parts: Vec<(PartNumber, PartRecord)>,
+    now: Timestamp,
+) -> ObjectRecord {
+    let stored =
+        |(_, part): &(_, PartRecord)| StoredPart { size: part.size, checksum: part.checksum.clone() };
+    ObjectRecord {
+        head: Head::new(now, completed.size, completed.etag, completed.checksum, &upload.metadata),
+        metadata: upload.metadata.entries().to_vec(),
+        parts: parts.iter().map(stored).collect(),
+        tags: upload.tags.entries().to_vec(),
+        body: StoredBody::Segments(parts.into_iter().flat_map(|(_, part)| part.segments).collect()),
     }
 }
 

@@ -5,23 +5,27 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use heed::RoTxn;
 
-use super::Store;
-use super::blob::{NewBlob, NewContent, Received};
-use super::index::{Index, Transaction, object_key};
-use super::record::{
-    BucketRecord, Head, ObjectRecord, StoredBody, StoredChecksum, StoredPart, StoredVersioning, UsageRecord,
-    inline,
-};
-use super::segment::Segment;
 use crate::clock::Timestamp;
 use crate::s3::checksum::Checksum;
-use crate::s3::condition::{Decision, WriteCondition};
+use crate::s3::condition::WriteCondition;
 use crate::s3::metadata::Metadata;
 use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId, VersionId};
 use crate::s3::tagging::Tags;
-use crate::store::{
-    Content, Copy, Deleted, Deletion, Error, NewObject, Object, ObjectChecksum, ObjectName, Written,
+use crate::store::Error;
+use crate::store::body::{Body, Kept};
+use crate::store::intake::{self, CheckedBody, IntakeError};
+use crate::store::local::Store;
+use crate::store::local::blobs::blob::{NewBlob, NewContent, Received};
+use crate::store::local::blobs::segment::Segment;
+use crate::store::local::index::record::{
+    BucketRecord, Head, ObjectRecord, StoredBody, StoredChecksum, StoredPart, StoredVersioning, UsageRecord,
+    inline,
 };
+use crate::store::local::index::tables::{Index, Transaction, object_key};
+use crate::store::local::intake::Place;
+use crate::store::model::{Copy, Deleted, Deletion, NewObject, Object, ObjectChecksum, ObjectName, Written};
+use crate::store::rules;
+use crate::store::rules::copy::Source;
 
 impl Store {
     /// An object, its body pinned so that it can be read whatever happens to the object meanwhile.
@@ -35,12 +39,12 @@ impl Store {
         let table_key = object_key(index.bucket(&transaction, &name.bucket)?.id, &name.key);
         loop {
             let value = index.find(&transaction, &table_key, name.version)?;
-            let (record, body) = ObjectRecord::decode(value)?;
-            let content = match &record.body {
+            let (record, bytes) = ObjectRecord::decode(value)?;
+            let body = match &record.body {
                 StoredBody::Inline => {
-                    let body = inline(body);
-                    Self::check_inline(&record, &body)?;
-                    Content::Inline(body)
+                    let bytes = inline(bytes);
+                    Self::check_inline(&record, &bytes)?;
+                    Kept::Bytes(bytes)
                 }
                 StoredBody::Segments(segments) => {
                     index.check_undamaged(&transaction, segments)?;
@@ -53,10 +57,10 @@ impl Store {
                     if index.find(&transaction, &table_key, name.version)? != seen.as_slice() {
                         continue;
                     }
-                    Content::Blobs(pinned)
+                    Kept::Blobs(pinned)
                 }
             };
-            return Ok(object(record, content));
+            return Ok(object(record, Body(body)));
         }
     }
 
@@ -69,12 +73,33 @@ impl Store {
         }
     }
 
-    /// Stores a received body as an object, if the condition holds of the object that it replaces.
+    /// Takes in a body, and stores it as an object if the condition holds of the object that it replaces.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NothingToMatch`] if a tag was asked for and there
-    /// is no object, [`Error::QuotaExceeded`], [`Error::NoSpace`], and the file system's and the index's.
-    pub async fn put_object(&self, new: NewObject, body: Received, now: Timestamp) -> Result<Written, Error> {
+    /// Returns what is wrong with the body, [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NothingToMatch`] if
+    /// an ETag was asked for and there is no object, [`Error::QuotaExceeded`], [`Error::Busy`], [`Error::NoSpace`], and
+    /// the file system's and the index's errors.
+    pub async fn put_object(
+        &self,
+        new: NewObject,
+        body: CheckedBody<impl intake::Source>,
+        now: Timestamp,
+    ) -> Result<Written, IntakeError> {
+        let _room = self.reserve(&new.bucket, &new.key, None, body.length)?;
+        let received = self.receive(body, Place::Any).await?;
+        Ok(self.publish_object(new, received, now).await?)
+    }
+
+    /// Stores a received body as an object.
+    ///
+    /// # Errors
+    /// As [`Store::put_object`], but for those of the body.
+    pub(super) async fn publish_object(
+        &self,
+        new: NewObject,
+        body: Received,
+        now: Timestamp,
+    ) -> Result<Written, Error> {
         let Received { proof, content } = body;
         let NewObject { bucket, key, metadata, tags, condition } = new;
         let size = proof.size();
@@ -115,43 +140,22 @@ impl Store {
     pub async fn copy_object(&self, copy: Copy, now: Timestamp) -> Result<Written, Error> {
         let quota = self.quota(&copy.target.bucket);
         let change = move |transaction: &mut Transaction<'_>| {
-            let Copy { source, target, .. } = copy;
-            let source_bucket = transaction.bucket(&source.bucket)?;
-            let bucket = transaction.bucket(&target.bucket)?;
-            let source_key = object_key(source_bucket.id, &source.key);
-            let target_key = object_key(bucket.id, &target.key);
-            let value = transaction.index.find(&transaction.raw, &source_key, source.version)?;
+            let source_bucket = transaction.bucket(&copy.source.bucket)?;
+            let bucket = transaction.bucket(&copy.target.bucket)?;
+            let source_key = object_key(source_bucket.id, &copy.source.key);
+            let target_key = object_key(bucket.id, &copy.target.key);
+            let value = transaction.index.find(&transaction.raw, &source_key, copy.source.version)?;
             let (mut record, inline) = ObjectRecord::decode(value)?;
             let inline = inline.to_vec();
-            match copy.source_conditions.for_copy_source(&record.head.etag(), record.head.modified()) {
-                Decision::Failed(condition) => return Err(Error::Precondition(condition)),
-                Decision::Proceed | Decision::NotModified => {}
-            }
-            transaction.check_condition(&target_key, &target.condition)?;
-            if record.head.archived {
-                return Err(Error::Archived(record.head.storage_class.unwrap_or_default()));
-            }
             let source_version = has_versions(&source_bucket).then(|| record.head.version());
-            let metadata = match copy.keep_metadata {
-                true => Metadata::from_entries(record.metadata.clone()).with_own_of(&target.metadata),
-                false => target.metadata,
-            };
-            let (etag, checksum) = match copy.digests {
-                Some(read) if read.source != (record.head.etag(), record.head.modified()) => {
-                    return Err(Error::Conflict);
-                }
-                Some(read) => (read.etag, Some(ObjectChecksum::full(read.checksum))),
-                None => (record.head.etag(), record.head.object_checksum()),
-            };
-            // What is copied is one body, whatever its source was uploaded in.
-            if etag.parts().is_none() {
+            let current = transaction.index.current_head(&transaction.raw, &target_key)?;
+            let copied = rules::copy::copy(source_of(&record), copy, current.as_ref().map(Head::etag))?;
+            if !copied.keeps_parts {
                 record.parts.clear();
             }
-            record.head = Head::new(now, record.head.size, etag, checksum, &metadata);
-            record.metadata = metadata.entries().to_vec();
-            if !copy.keep_tags {
-                record.tags = target.tags.entries().to_vec();
-            }
+            record.head = Head::new(now, record.head.size, copied.etag, copied.checksum, &copied.metadata);
+            record.metadata = copied.metadata.entries().to_vec();
+            record.tags = copied.tags.entries().to_vec();
             transaction.check_object_quota(&bucket, quota, &target_key, &record)?;
             // Counted before the target is released, which may be the same object.
             transaction.retain(record.segments())?;
@@ -235,7 +239,7 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::QuotaExceeded`], [`Error::NoSuchBucket`], and the index's.
-    pub fn reserve(
+    pub(super) fn reserve(
         &self,
         bucket: &BucketName,
         key: &ObjectKey,
@@ -273,7 +277,7 @@ impl Coming {
 
 /// A body under way, which counts for its bucket's quota until this goes.
 #[derive(Debug)]
-pub struct UnderWay {
+pub(super) struct UnderWay {
     coming: Coming,
     bucket: u32,
     bytes: u64,
@@ -351,11 +355,7 @@ impl Transaction<'_> {
         let Some(quota) = quota else {
             return Ok(());
         };
-        let held = self.usage(bucket)?.total().saturating_sub(replaced()?);
-        match held.checked_add(bytes) {
-            Some(sum) if sum <= quota => Ok(()),
-            _ => Err(Error::QuotaExceeded { quota }),
-        }
+        rules::usage::check_quota(quota, self.usage(bucket)?.total(), replaced()?, bytes)
     }
 
     /// The same for an object that is to have this key.
@@ -375,18 +375,24 @@ impl Transaction<'_> {
         if *condition == WriteCondition::None {
             return Ok(());
         }
-        match (condition, self.index.current_head(&self.raw, key)?) {
-            (WriteCondition::Absent, Some(_)) => Err(Error::Precondition("If-None-Match")),
-            (WriteCondition::Present | WriteCondition::Tagged(_), None) => Err(Error::NothingToMatch),
-            (WriteCondition::Tagged(tag), Some(head)) if *tag != Some(head.etag()) => {
-                Err(Error::Precondition("If-Match"))
-            }
-            _ => Ok(()),
-        }
+        let current = self.index.current_head(&self.raw, key)?;
+        rules::write::check_condition(condition, current.as_ref().map(Head::etag))
     }
 }
 
-fn object(record: ObjectRecord, content: Content) -> Object {
+/// What a copy of an object depends on.
+fn source_of(record: &ObjectRecord) -> Source {
+    Source {
+        etag: record.head.etag(),
+        modified: record.head.modified(),
+        archived: record.head.archived,
+        checksum: record.head.object_checksum(),
+        metadata: Metadata::from_entries(record.metadata.clone()),
+        tags: Tags::from_entries(record.tags.clone()),
+    }
+}
+
+fn object(record: ObjectRecord, body: Body) -> Object {
     Object {
         size: record.head.size,
         etag: record.head.etag(),
@@ -397,7 +403,7 @@ fn object(record: ObjectRecord, content: Content) -> Object {
         metadata: Metadata::from_entries(record.metadata),
         tags: Tags::from_entries(record.tags),
         parts: record.parts.iter().map(StoredPart::part).collect(),
-        content,
+        body,
     }
 }
 

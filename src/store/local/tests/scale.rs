@@ -8,9 +8,9 @@
 use std::io::Write as _;
 use std::time::Instant;
 
-use super::super::index::{Transaction, object_key};
-use super::super::record::{Head, ObjectRecord, StoredBody};
 use super::*;
+use crate::store::local::index::record::{Head, ObjectRecord, StoredBody};
+use crate::store::local::index::tables::{Transaction, object_key};
 
 /// Keys of one transaction while a store is filled.
 const FILL_KEYS: u64 = 50_000;

@@ -5,7 +5,8 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
 use super::*;
 use crate::clock::Clock;
-use crate::store::{Exported, Object, Refused, TreeError};
+use crate::store::local::tools::{Exported, Refused, TreeError};
+use crate::store::model::Object;
 
 const MANIFEST: &str = ".presigned-manifest.jsonl";
 /// Keys that are no paths, in the order of their bytes.
@@ -53,15 +54,15 @@ impl Trees {
     /// Exports; the store is closed for that, since a process opens an index once.
     fn export(&mut self, copy: bool) -> (Exported, Vec<Refused>) {
         self.place.close();
-        let visitor = Visitor::open(&self.place.folder).expect("visited");
-        let mut export = visitor.export(&bucket(), &self.tree, copy).expect("begun");
+        let snapshot = Snapshot::open(&self.place.folder).expect("visited");
+        let mut export = snapshot.export(&bucket(), &self.tree, copy).expect("begun");
         let (mut all, mut bytes) = (Vec::new(), 0);
         while let Some(refused) = export.page(&mut |step| bytes += step).expect("laid out") {
             all.extend(refused);
         }
         let exported = export.finish().expect("finished");
-        assert!(bytes <= visitor.object_bytes(&bucket()).expect("counted"));
-        drop(visitor);
+        assert!(bytes <= snapshot.object_bytes(&bucket()).expect("counted"));
+        drop(snapshot);
         self.place.reopen();
         (exported, all)
     }
@@ -130,7 +131,7 @@ async fn put_described(store: &Store, name: &str, data: &Bytes) {
     };
     let writer = store.inline_writer(data.len() as u64);
     let body = received(writer.map_or_else(|| store.blob_writer(), Ok).expect("a writer"), data);
-    store.put_object(new, body, now()).await.expect("put");
+    store.publish_object(new, body, now()).await.expect("put");
 }
 
 fn object(store: &Store, name: &str) -> Object {
@@ -183,7 +184,7 @@ async fn every_key_comes_back_with_all_that_belongs_to_it() {
         assert!(again.values().all(|outcome| matches!(outcome, Outcome::Kept(_))), "{again:?}");
         let mut to = to;
         to.place.close();
-        let report = Store::check(&Settings::of(to.place.folder.clone()), false).expect("examined");
+        let report = Store::fsck(&Settings::of(to.place.folder.clone()), false).expect("examined");
         assert_eq!((report.objects, report.problems.len()), (21, 0));
     }
 }
@@ -289,13 +290,13 @@ async fn nothing_leaves_the_tree_and_the_rest_is_exported() {
     // A tree that holds other things is no place for an export, unless it is one already.
     fs::create_dir_all(trees.path("folder/own")).expect("made");
     trees.place.close();
-    let visitor = Visitor::open(&trees.place.folder).expect("opens");
-    let refused = visitor.export(&bucket(), &trees.tree, false).expect_err("not its own");
+    let snapshot = Snapshot::open(&trees.place.folder).expect("opens");
+    let refused = snapshot.export(&bucket(), &trees.tree, false).expect_err("not its own");
     assert!(matches!(refused, TreeError::Foreign(_)), "{refused}");
     fs::write(trees.path(".presigned-bucket"), "another\n").expect("written");
-    let refused = visitor.export(&bucket(), &trees.tree, false).expect_err("another's");
+    let refused = snapshot.export(&bucket(), &trees.tree, false).expect_err("another's");
     assert!(matches!(refused, TreeError::Foreign(_)), "{refused}");
-    drop(visitor);
+    drop(snapshot);
     trees.place.reopen();
     fs::write(trees.path(".presigned-bucket"), "bucket\n").expect("written");
     fs::write(outside.join("target"), "outside").expect("written");
@@ -334,16 +335,16 @@ async fn trees_and_stores_stay_apart_and_damage_is_refused() {
     assert!(matches!(Tree::open(&folder, &folder), Err(TreeError::Overlap(..))));
     trees.place.close();
     {
-        let visitor = Visitor::open(&folder).expect("visited");
+        let snapshot = Snapshot::open(&folder).expect("visited");
         for tree in [&folder, &folder.join("below"), &std::env::temp_dir()] {
-            let export = visitor.export(&bucket(), tree, false);
+            let export = snapshot.export(&bucket(), tree, false);
             assert!(matches!(export, Err(TreeError::Overlap(..))), "{}", tree.display());
         }
         assert!(!folder.join("below").exists());
         let other = BucketName::parse("other").expect("valid");
-        assert!(matches!(visitor.export(&other, &trees.tree, false), Err(TreeError::NoSuchBucket(_))));
-        let _first = visitor.export(&bucket(), &trees.tree, false).expect("begun");
-        assert!(matches!(visitor.export(&bucket(), &trees.tree, false), Err(TreeError::Busy(_))));
+        assert!(matches!(snapshot.export(&other, &trees.tree, false), Err(TreeError::NoSuchBucket(_))));
+        let _first = snapshot.export(&bucket(), &trees.tree, false).expect("begun");
+        assert!(matches!(snapshot.export(&bucket(), &trees.tree, false), Err(TreeError::Busy(_))));
     }
     let blob = trees.place.files().pop_first().expect("a blob");
     fs::remove_file(&blob).expect("removed");

@@ -1,0 +1,125 @@
+//! Why a store did not do what it was asked: facts, without the sentences that clients are told.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::clock::Timestamp;
+use crate::s3::checksum::{Algorithm, ChecksumType};
+use crate::s3::name::{PartNumber, VersionId};
+
+/// Why the store did not do what it was asked.
+#[derive(Clone, Debug)]
+pub enum Error {
+    NoSuchBucket,
+    NoSuchKey,
+    NoSuchVersion,
+    /// The version is a delete marker, which somebody named or which is the current one.
+    DeleteMarker {
+        version: VersionId,
+        modified: Timestamp,
+        named: bool,
+    },
+    NoSuchUpload,
+    /// The bucket's quota, in bytes, would be exceeded.
+    QuotaExceeded {
+        quota: u64,
+    },
+    /// The object changed between start and completion of an upload, so that the named condition of the completion
+    /// cannot be decided.
+    ConditionConflict(&'static str),
+    /// The body is not what was stored.
+    Damaged,
+    /// The storage class, which is this, keeps the object from being read.
+    Archived(String),
+    /// It exists; holds the owner's canonical id.
+    BucketExists(String),
+    BucketNotEmpty,
+    /// A write had the condition that an object is there, and there is none.
+    NothingToMatch,
+    /// A condition did not hold; its name as the wire spells it.
+    Precondition(&'static str),
+    /// The source of a copy changed while it was being read.
+    Conflict,
+    /// A named part is not there, or its tag differs.
+    InvalidPart {
+        number: PartNumber,
+        etag: String,
+    },
+    InvalidPartOrder,
+    PartTooSmall {
+        number: PartNumber,
+        etag: String,
+        size: u64,
+    },
+    /// The completed object would be larger than any may be.
+    ObjectTooLarge {
+        size: u64,
+    },
+    /// The size the client named is not that of its parts.
+    SizeMismatch {
+        named: u64,
+        computed: u64,
+    },
+    /// A checksum of a completion differs or is of another kind.
+    Checksum(ChecksumFault),
+    /// Too many files are open.
+    Busy,
+    /// The file system is full.
+    NoSpace,
+    /// Reading or writing failed; for the log.
+    Io(Arc<io::Error>),
+    /// The index failed; for the log.
+    Index(String),
+}
+
+/// What is wrong with a checksum of a completion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChecksumFault {
+    /// The completion names another type than the upload was started with, which is this.
+    Type(Option<ChecksumType>),
+    /// The upload's checksum is made of those of its parts, and this part is named without one.
+    Missing {
+        /// The algorithm of the upload.
+        algorithm: Algorithm,
+        /// The part.
+        part: PartNumber,
+    },
+    /// The checksum of a part is not of the upload's algorithm.
+    OfPart {
+        /// The algorithm that is named.
+        algorithm: Algorithm,
+        /// The part.
+        part: PartNumber,
+    },
+    /// The checksum of the whole is another.
+    Whole(Algorithm),
+}
+
+impl Error {
+    /// Whether the store failed, instead of refusing.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Io(_) | Self::Index(_) | Self::NoSpace)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io(error) => write!(f, "input or output failed: {error}"),
+            Self::Index(error) => write!(f, "the index failed: {error}"),
+            other => write!(f, "{other:?}"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
+            _ => Self::Io(Arc::new(error)),
+        }
+    }
+}
