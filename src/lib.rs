@@ -43,7 +43,7 @@
 //! | tags of an object, of a bucket | 10, 50 | [`s3::tagging`] |
 //! | lifecycle rules of a bucket | 1,000 | [`s3::lifecycle::RULES_MAX`] |
 //! | user metadata | 2 KiB | [`s3::metadata::USER_METADATA_BYTES_MAX`] |
-//! | body of one PUT | 5 GiB | [`auth::OBJECT_BYTES_MAX`] |
+//! | body of one PUT | 5 GiB | [`s3::request::OBJECT_BYTES_MAX`] |
 //! | parts of an upload, size of all but the last | 10,000, 5 MiB | [`s3::name::PART_NUMBER_MAX`], `store::model::PART_BYTES_MIN` |
 //! | document in a request | DeleteObjects 8 MiB, CompleteMultipartUpload 3 MiB, lifecycle 2 MiB, tagging and CreateBucket 128 KiB, versioning 4 KiB; 10 levels, 100,000 elements | `api`, [`s3::xml`] |
 //! | documents in memory | 16 MiB of those up to 64 KiB, 48 MiB of larger ones; then `SlowDown` | `api` |

@@ -18,8 +18,8 @@ static WINDOWS: RwLock<BTreeMap<usize, Shown>> = RwLock::new(BTreeMap::new());
 ///
 /// # Errors
 /// Returns the file system's error if it cannot be mapped or read.
-pub fn window(file: &Arc<File>, offset: u64, length: u64) -> io::Result<Bytes> {
-    let bytes = usize::try_from(length).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+pub(crate) fn window(file: &Arc<File>, offset: u64, length: u64) -> io::Result<Bytes> {
+    let bytes = usize::try_from(length).ok().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     let mut options = MmapOptions::new();
     options.offset(offset).len(bytes);
     #[expect(unsafe_code, reason = "large bodies are served from mappings, without a copy")]
@@ -93,7 +93,7 @@ fn show(mapping: Mmap, file: Arc<File>, offset: u64) -> Bytes {
 }
 
 /// The file that these bytes are a window of, and where in it they stand.
-pub fn file_behind(bytes: &[u8]) -> Option<(Arc<File>, u64)> {
+pub(crate) fn file_behind(bytes: &[u8]) -> Option<(Arc<File>, u64)> {
     let start = bytes.as_ptr().addr();
     let windows = WINDOWS.read().unwrap_or_else(PoisonError::into_inner);
     let (window, shown) = windows.range(..=start).next_back()?;

@@ -11,10 +11,12 @@ use std::time::Duration;
 pub struct Counter(AtomicU64);
 
 impl Counter {
+    /// Counts more.
     pub fn add(&self, more: u64) {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 
+    /// What was counted.
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
@@ -33,6 +35,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
+    /// Counts one that took this long.
     pub fn observe(&self, time: Duration) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         if let Some(bucket) = BOUNDS_MICROS.iter().position(|bound| micros <= *bound) {
@@ -42,6 +45,7 @@ impl Histogram {
         self.sum_micros.add(micros);
     }
 
+    /// How many were counted.
     pub fn count(&self) -> u64 {
         self.count.value()
     }

@@ -167,7 +167,7 @@ pub(super) fn named_source(request: &Request) -> Result<ObjectName, Error> {
     // A whole URL is taken for its path, whatever its host.
     let after_scheme = ["http://", "https://"].iter().find_map(|scheme| path.strip_prefix(scheme));
     let path = after_scheme.map_or(path, |rest| rest.split_once('/').map_or("", |(_, path)| path));
-    let decoded = decode(path).map_err(|_| refuse("Invalid copy source encoding"))?;
+    let decoded = decode(path).ok().ok_or_else(|| refuse("Invalid copy source encoding"))?;
     let decoded = decoded.strip_prefix('/').unwrap_or(&decoded);
     let (bucket, key) = decoded.split_once('/').unwrap_or((decoded, ""));
     if bucket.is_empty() {

@@ -31,9 +31,9 @@ pub struct Bounds {
 #[derive(Debug)]
 pub(super) struct Taken(#[expect(dead_code, reason = "held")] OwnedSemaphorePermit);
 
-impl Bounds {
+impl Default for Bounds {
     /// The bounds of a machine with so many cores as this one.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let of = |count: usize| Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)));
         Self {
@@ -43,7 +43,9 @@ impl Bounds {
             large_documents: of(LARGE_DOCUMENTS_BYTES_MAX),
         }
     }
+}
 
+impl Bounds {
     /// An empty document that has room for so many bytes.
     ///
     /// # Errors
@@ -63,13 +65,13 @@ impl Bounds {
     pub(super) async fn turn_to_read(&self) -> Result<Taken, Error> {
         let _waiting = take(&self.waiting, 1, Check::Reads)?;
         let turn = Arc::clone(&self.reads).acquire_owned().await;
-        turn.map(Taken).map_err(|_| slow_down(Check::Reads))
+        turn.map(Taken).ok().ok_or_else(|| slow_down(Check::Reads))
     }
 }
 
 fn take(share: &Arc<Semaphore>, count: usize, check: Check) -> Result<Taken, Error> {
-    let count = u32::try_from(count).map_err(|_| slow_down(check))?;
-    Arc::clone(share).try_acquire_many_owned(count).map(Taken).map_err(|_| slow_down(check))
+    let count = u32::try_from(count).ok().ok_or_else(|| slow_down(check))?;
+    Arc::clone(share).try_acquire_many_owned(count).map(Taken).ok().ok_or_else(|| slow_down(check))
 }
 
 fn slow_down(check: Check) -> Error {

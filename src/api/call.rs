@@ -234,7 +234,7 @@ impl<'r> Addressed<'r> {
             return Err(store::Error::NoSuchKey);
         };
         // An id that cannot be is refused by the handler.
-        let version = named_version(request).map_err(|_| store::Error::NoSuchVersion)?;
+        let version = named_version(request).ok().ok_or(store::Error::NoSuchVersion)?;
         store.object(&ObjectName { bucket: bucket.name.clone(), key: (*key).clone(), version }).await
     }
 

@@ -168,12 +168,11 @@ pub(super) fn check_acl(request: &Request) -> Result<(), Error> {
 }
 
 fn acl_not_supported(request: &Request) -> Error {
-    match request.operation() {
-        Operation::CreateBucket => ErrorCode::InvalidBucketAclWithObjectOwnership,
-        _ => ErrorCode::AccessControlListNotSupported,
-    }
-    .error()
-    .check(Check::Acl)
+    let code = match request.operation() == Operation::CreateBucket {
+        true => ErrorCode::InvalidBucketAclWithObjectOwnership,
+        false => ErrorCode::AccessControlListNotSupported,
+    };
+    code.error().check(Check::Acl)
 }
 
 /// Buckets own what is in them: another rule is not to be had yet.

@@ -42,7 +42,10 @@ impl std::fmt::Display for RequestId {
         let mut shift = u64::BITS;
         let digits: [u8; 16] = std::array::from_fn(|_| {
             shift -= 4;
-            DIGITS.get((self.0 >> shift) as usize % DIGITS.len()).copied().unwrap_or_default()
+            DIGITS
+                .get(usize::try_from(self.0 >> shift).unwrap_or(usize::MAX) % DIGITS.len())
+                .copied()
+                .unwrap_or_default()
         });
         f.write_str(std::str::from_utf8(&digits).unwrap_or_default())
     }

@@ -12,6 +12,7 @@ use super::error::from_store;
 use crate::auth::{BodyCheck, BodyKind, Framer, FramingProof};
 use crate::s3::check::Check;
 use crate::s3::error::{Error, ErrorCode};
+use crate::size;
 use crate::store::{CheckedBody, IntakeError, Source};
 
 /// The body of a request, and what has become of it.
@@ -39,7 +40,7 @@ impl Intake {
             match self.body.frame().await {
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {
-                        self.bytes += data.len() as u64;
+                        self.bytes += size::bytes(data.len());
                         return Some(data);
                     }
                 }

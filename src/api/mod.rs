@@ -41,7 +41,7 @@ pub use body::Body;
 pub use bounds::Bounds;
 pub use bucket_rules::{BucketRules, RulesCache};
 pub use call::{Context, Line, Peer, Rules, Settings};
-pub use counters::metrics;
+pub use counters::{Requests, metrics};
 pub use head::check_head;
 pub use id::RequestId;
 pub use journal::{Journal, Record};
@@ -135,6 +135,7 @@ async fn answer(
     let sends_files = peer.line.is_direct() && parts.version < Version::HTTP_2;
     let request = Request::parse(parts, arrival, &rules.domains)?;
     entry.parsed(&request);
+    #[expect(clippy::wildcard_enum_match_arm, reason = "every other request is examined")]
     match request.operation() {
         Operation::Preflight => return Err(preflight::refuse(context, &request).await),
         // Probes for other services are signed for those, and forms sign their policy: there is nothing to verify.

@@ -72,17 +72,16 @@ impl Asked {
 /// What it would be answered, whatever is there.
 pub(super) fn check(request: &Request) -> Result<(), Error> {
     let query = request.query();
-    match request.operation() {
-        Operation::ListMultipartUploads => Asked::of(query, "max-uploads").map(drop),
-        operation => {
-            Asked::of(query, "max-keys")?;
-            match operation {
-                Operation::ListObjectVersions => version_after(query).map(drop),
-                Operation::ListObjectsV2 => continued(query).map(drop),
-                _ => Ok(()),
-            }
-        }
+    let operation = request.operation();
+    let limit = if operation == Operation::ListMultipartUploads { "max-uploads" } else { "max-keys" };
+    Asked::of(query, limit)?;
+    if operation == Operation::ListObjectVersions {
+        version_after(query)?;
     }
+    if operation == Operation::ListObjectsV2 {
+        continued(query)?;
+    }
+    Ok(())
 }
 
 /// The version that a page begins behind.
@@ -117,11 +116,11 @@ pub(super) fn max_entries(text: Option<&str>, name: &'static str, max: usize) ->
     let Some(text) = text.filter(|text| !text.is_empty()) else {
         return Ok(max);
     };
-    let number: i32 = text.parse().map_err(|_| {
+    let number: i32 = text.parse().ok().ok_or_else(|| {
         let message = format!("Provided {name} not an integer or within integer range");
         Error::invalid_argument(message, name, text)
     })?;
-    usize::try_from(number).map(|number| number.min(max)).map_err(|_| {
+    usize::try_from(number).map(|number| number.min(max)).ok().ok_or_else(|| {
         // Of keys S3 says the name that it has inside.
         let name = if name == "max-keys" { "maxKeys" } else { name };
         let message = format!("Argument {name} must be an integer between 0 and 2147483647");

@@ -302,6 +302,7 @@ fn entity(bytes: &[u8]) -> Option<usize> {
 }
 
 #[cfg(test)]
+#[expect(clippy::string_slice, reason = "the secrets of tests are ASCII")]
 mod tests {
     use super::*;
 

@@ -3,12 +3,12 @@
 use super::call::{Call, Judged, ObjectCall};
 use super::error::from_store;
 use super::guards::check_expected_owner;
-use crate::auth::OBJECT_BYTES_MAX;
 use crate::policy::{Actions, Ask, Permit, Resource};
 use crate::s3::action::Action;
 use crate::s3::check::Check;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::range::Span;
+use crate::s3::request::OBJECT_BYTES_MAX;
 use crate::store;
 use crate::store::Body;
 use crate::store::model::{Bucket, Object, ObjectName};
@@ -28,6 +28,7 @@ impl<'s> Source<'s> {
     /// Returns `NoSuchBucket` if its bucket does not exist, and `AccessDenied` if it may not be read or belongs to another
     /// account than the client expects.
     pub(super) async fn find<'c: 's>(call: &Call<'c>, name: &'s ObjectName) -> Result<Self, Error> {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "every other error is said as always")]
         let bucket = call.store().bucket(&name.bucket).await.map_err(|error| match error {
             store::Error::NoSuchBucket => {
                 ErrorCode::NoSuchBucket.error().with("BucketName", name.bucket.as_str())
@@ -62,6 +63,7 @@ impl<'s> Source<'s> {
     }
 
     /// What the store refused of it.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "every other error is said as always")]
     pub(super) fn refused(&self, error: store::Error, call: &Call<'_>) -> Error {
         let key = self.name.key.as_str();
         match error {

@@ -63,6 +63,7 @@ impl CanonicalRequest {
         Self(bytes)
     }
 
+    /// The same as it is hashed.
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }

@@ -14,13 +14,14 @@ use bytes::{Buf as _, Bytes};
 use sha2::{Digest as _, Sha256};
 
 use super::canonical::{CanonicalRequest, spaced_hex};
-use super::claim::V4Claim;
+use super::claim_v4::V4Claim;
 use super::credential::{Scope, SigningKey};
 use super::mismatch;
 use crate::s3::check::Check;
 use crate::s3::checksum::{Algorithm, Checksum};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::hex_encode;
+use crate::size;
 
 /// Smallest signed chunk that another may follow.
 const CHUNK_BYTES_MIN: u64 = 8192;
@@ -159,8 +160,8 @@ impl Decoder {
                     if self.signing.is_some() {
                         self.chunk.hash.update(&data);
                     }
-                    self.decoded += data.len() as u64;
-                    self.state = match left - data.len() as u64 {
+                    self.decoded += size::bytes(data.len());
+                    self.state = match left - size::bytes(data.len()) {
                         0 => State::DataEnd,
                         left => State::Data { left },
                     };
@@ -198,7 +199,9 @@ impl Decoder {
             State::End => {}
             // The line end behind the last chunk may be left out, but not half of it.
             State::TrailerLine if self.line.is_empty() => {}
-            _ => return Err(terminated()),
+            State::ChunkLine | State::Data { .. } | State::DataEnd | State::TrailerLine => {
+                return Err(terminated());
+            }
         }
         if self.decoded != self.expected {
             return Err(incomplete(self.expected, self.decoded));
@@ -214,7 +217,7 @@ impl Decoder {
                 (b'\n', Some(b'\r')) => {
                     self.line.pop();
                     let line = std::mem::take(&mut self.line);
-                    return String::from_utf8(line).map(Some).map_err(|_| terminated());
+                    return String::from_utf8(line).map(Some).ok().ok_or_else(terminated);
                 }
                 // Only trailer lines may end in a line feed of their own before the CRLF, as some signers
                 // send what they sign.
@@ -233,7 +236,7 @@ impl Decoder {
         if size.is_empty() || size.len() > 16 || !size.bytes().all(|b| b.is_ascii_hexdigit()) {
             return Err(terminated());
         }
-        let size = u64::from_str_radix(size, 16).map_err(|_| terminated())?;
+        let size = u64::from_str_radix(size, 16).ok().ok_or_else(terminated)?;
         if let Some(signing) = &self.signing {
             self.chunk.signature = chunk_signature(extensions.unwrap_or_default(), signing)?;
             if size > 0 && self.chunk.number > 0 && self.chunk.size < CHUNK_BYTES_MIN {

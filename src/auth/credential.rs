@@ -26,6 +26,7 @@ pub struct User {
 pub struct SecretKey(String);
 
 impl SecretKey {
+    /// A secret as a configuration spells it.
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())
     }
@@ -132,6 +133,7 @@ pub struct Key {
 const DERIVED_KEYS_MAX: usize = 32;
 
 impl Key {
+    /// A key without a session token.
     pub fn new(access_key: impl Into<Arc<str>>, secret: SecretKey, user: Arc<User>) -> Self {
         Self { access_key: access_key.into(), secret, session_token: None, user, derived: Mutex::default() }
     }
@@ -143,10 +145,12 @@ impl Key {
         self
     }
 
+    /// What requests name it by.
     pub fn access_key(&self) -> &Arc<str> {
         &self.access_key
     }
 
+    /// Whose it is.
     pub fn user(&self) -> &Arc<User> {
         &self.user
     }
@@ -218,6 +222,7 @@ impl Keyring {
         self.keys.get(access_key)
     }
 
+    /// Whether there is no key at all.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
     }

@@ -9,7 +9,11 @@
 mod canonical;
 mod chunked;
 mod claim;
+mod claim_v2;
+mod claim_v4;
 mod credential;
+mod digest;
+mod framing;
 mod payload;
 mod post;
 mod reading;
@@ -22,9 +26,11 @@ use std::fmt;
 use std::sync::Arc;
 
 pub use canonical::{CanonicalRequest, UNSIGNED_PAYLOAD};
-pub use claim::{Claimed, Mechanism, is_signature_parameter};
+pub use claim::{Claimed, Mechanism};
 pub use credential::{Key, Keyring, SecretKey, User};
-pub use payload::{BodyCheck, BodyKind, BodyProof, Digester, Framer, FramingProof, OBJECT_BYTES_MAX};
+pub use digest::{BodyProof, Digester};
+pub use framing::{Framer, FramingProof};
+pub use payload::{BodyCheck, BodyKind};
 pub use post::verify_policy_signature;
 pub use sign::{Presign, SignVersion};
 
@@ -72,7 +78,9 @@ impl Default for Settings {
 /// Which regions a scope may name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RegionRule {
+    /// Whichever.
     Any,
+    /// This one.
     Only(String),
 }
 
@@ -81,8 +89,11 @@ pub enum RegionRule {
 pub enum Identity {
     /// Nobody in particular: policy decides what that is worth.
     Anonymous,
+    /// The holder of a key.
     User {
+        /// Who holds it.
         user: Arc<User>,
+        /// The key that the request was signed with.
         access_key: Arc<str>,
     },
 }
@@ -102,14 +113,17 @@ pub struct Verified {
 }
 
 impl Verified {
+    /// The request, read under the name it was signed for.
     pub fn request(&self) -> &Request {
         &self.request
     }
 
+    /// Who sent it.
     pub fn identity(&self) -> &Identity {
         &self.identity
     }
 
+    /// How it was signed.
     pub fn mechanism(&self) -> Mechanism {
         self.mechanism
     }
@@ -117,7 +131,9 @@ impl Verified {
 
 /// A request that was refused, and why.
 pub struct Refused {
+    /// The request, as it is read first.
     pub request: Request,
+    /// Why it was refused.
     pub error: Error,
 }
 
@@ -150,7 +166,9 @@ impl fmt::Debug for Trace {
 /// A verdict with the values that led to it.
 #[derive(Debug)]
 pub struct Examination {
+    /// What led to the verdict.
     pub trace: Trace,
+    /// The verdict.
     pub verdict: Result<Verified, Box<Refused>>,
 }
 

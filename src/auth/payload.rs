@@ -9,7 +9,6 @@ use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
 use fast_md5::Md5;
 use sha2::{Digest as _, Sha256};
 
@@ -18,15 +17,13 @@ use super::canonical::UNSIGNED_PAYLOAD;
 pub(super) use super::chunked::ChunkSigning;
 use super::chunked::{Decoder, incomplete};
 use super::claim::Mechanism;
+use super::digest::Digester;
+use super::framing::{Framer, Framing};
 use crate::s3::check::Check;
 use crate::s3::checksum::{Algorithm, Checksum, Hasher};
 use crate::s3::error::{Error, ErrorCode};
-use crate::s3::name::hex_encode;
 use crate::s3::operation::Operation;
-use crate::s3::request::Request;
-
-/// Largest body of one PUT: 5 GiB.
-pub const OBJECT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+use crate::s3::request::{OBJECT_BYTES_MAX, Request};
 
 const INVALID_SHA256: &str = "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD, STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER or a valid sha256 value.";
 const INVALID_STREAMING: &str = "The value of x-amz-content-sha256 header is invalid.";
@@ -86,9 +83,9 @@ impl Payload {
             }
         };
         let streams = matches!(operation, Operation::PutObject | Operation::UploadPart);
-        match payload {
-            Self::Chunked { .. } if !streams => Err(invalid_streaming(INVALID_STREAMING)),
-            payload => Ok(payload),
+        match !streams && matches!(payload, Self::Chunked { .. }) {
+            true => Err(invalid_streaming(INVALID_STREAMING)),
+            false => Ok(payload),
         }
     }
 
@@ -112,11 +109,20 @@ fn invalid_streaming(message: &'static str) -> Error {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyKind {
     /// An object; the checksum is of this algorithm unless the client names one.
-    Object { checksum: Algorithm },
+    Object {
+        /// The algorithm.
+        checksum: Algorithm,
+    },
     /// A part; the checksum that is kept is of this algorithm, whichever the client names.
-    Part { checksum: Algorithm },
+    Part {
+        /// The algorithm.
+        checksum: Algorithm,
+    },
     /// A document that a POST carries; some must come with a digest.
-    Document { digest_required: bool },
+    Document {
+        /// Whether it must.
+        digest_required: bool,
+    },
     /// The document that completes an upload: a checksum in its head is that of the object.
     Completion,
 }
@@ -127,7 +133,9 @@ pub struct BodyCheck {
     pub length: u64,
     /// The algorithm of the checksum that the client sends with it.
     pub announced: Option<Algorithm>,
+    /// Undoes the framing of the body.
     pub framer: Framer,
+    /// Computes its digests.
     pub digester: Digester,
 }
 
@@ -179,7 +187,10 @@ impl Verified {
         let algorithm = announced.or(fallback);
         let kept = match kind {
             BodyKind::Part { checksum } if Some(checksum) != algorithm => Some(Hasher::new(checksum)),
-            _ => None,
+            BodyKind::Object { .. }
+            | BodyKind::Part { .. }
+            | BodyKind::Document { .. }
+            | BodyKind::Completion => None,
         };
         let framing = match &self.payload {
             Payload::Chunked { signing, .. } => {
@@ -189,7 +200,7 @@ impl Verified {
         };
         let sha256 = match &self.payload {
             Payload::Sha256(claimed) => Some((claimed.clone(), Sha256::new())),
-            _ => None,
+            Payload::Unsigned | Payload::Chunked { .. } => None,
         };
         Ok(BodyCheck {
             length,
@@ -214,7 +225,7 @@ fn declared_length(request: &Request, payload: &Payload) -> Result<u64, Error> {
     let missing = || ErrorCode::MissingContentLength.error();
     let decoded = || {
         let text = request.amz("x-amz-decoded-content-length").ok_or_else(missing)?;
-        text.trim().parse::<u64>().map_err(|_| missing())
+        text.trim().parse::<u64>().ok().ok_or_else(&missing)
     };
     if let Payload::Chunked { .. } = payload {
         return decoded();
@@ -319,230 +330,5 @@ fn check_sdk_algorithm(
             invalid("Value for x-amz-sdk-checksum-algorithm header is invalid.")
         }
         Some(_) => Ok(()),
-    }
-}
-
-/// Takes what the client sends, gives the bytes of the object.
-pub struct Framer {
-    framing: Framing,
-    length: u64,
-}
-
-enum Framing {
-    Plain { left: u64 },
-    Chunked(Box<Decoder>),
-}
-
-/// That a body was framed as announced, to its end.
-#[derive(Debug)]
-pub struct FramingProof {
-    size: u64,
-    trailer: Option<Checksum>,
-}
-
-impl Framer {
-    /// Takes the next bytes and appends what they hold of the object to `out`, without copying.
-    ///
-    /// # Errors
-    /// As the framing is found to be broken: `IncompleteBody`, `SignatureDoesNotMatch`, `InvalidChunkSizeError`,
-    /// `MalformedTrailerError`.
-    pub fn push(&mut self, input: Bytes, out: &mut Vec<Bytes>) -> Result<(), Error> {
-        match &mut self.framing {
-            Framing::Plain { left } => {
-                let bytes = input.len() as u64;
-                *left = left
-                    .checked_sub(bytes)
-                    .ok_or_else(|| incomplete(self.length, self.length - *left + bytes))?;
-                if !input.is_empty() {
-                    out.push(input);
-                }
-                Ok(())
-            }
-            Framing::Chunked(decoder) => decoder.push(input, out),
-        }
-    }
-
-    /// Ends the body.
-    ///
-    /// # Errors
-    /// `IncompleteBody` if something is missing, and what a trailer may be refused for.
-    pub fn finish(self) -> Result<FramingProof, Error> {
-        match self.framing {
-            Framing::Plain { left: 0 } => Ok(FramingProof { size: self.length, trailer: None }),
-            Framing::Plain { left } => Err(incomplete(self.length, self.length - left)),
-            Framing::Chunked(decoder) => {
-                let trailer = decoder.finish()?;
-                Ok(FramingProof { size: self.length, trailer })
-            }
-        }
-    }
-}
-
-/// Computes the digests of an object's bytes.
-pub struct Digester {
-    size: u64,
-    md5: Md5,
-    sha256: Option<(String, Sha256)>,
-    /// Computes the checksum that was announced, or else the one that is kept.
-    hasher: Option<Hasher>,
-    /// Computes the one that is kept, if that is another.
-    kept: Option<Hasher>,
-    expected_md5: Option<[u8; 16]>,
-    expected_checksum: Option<Checksum>,
-    /// S3 writes `ExpectedDigest` in hexadecimal for objects, in base64 for parts and documents.
-    digest_in_hex: bool,
-}
-
-impl Digester {
-    /// Takes in the next bytes.
-    pub fn update(&mut self, data: &[u8]) {
-        self.size += data.len() as u64;
-        self.md5.update(data);
-        if let Some((_, sha256)) = &mut self.sha256 {
-            sha256.update(data);
-        }
-        for hasher in self.hasher.iter_mut().chain(&mut self.kept) {
-            hasher.update(data);
-        }
-    }
-
-    /// Compares everything that was announced: SHA-256, then MD5, then the checksum.
-    ///
-    /// # Errors
-    /// `XAmzContentSHA256Mismatch`, `BadDigest`, `IncompleteBody` if it saw another number of bytes than framed.
-    pub fn finish(self, framing: FramingProof) -> Result<BodyProof, Error> {
-        if framing.size != self.size {
-            return Err(incomplete(framing.size, self.size));
-        }
-        if let Some((claimed, sha256)) = self.sha256 {
-            let computed = hex_encode(&sha256.finalize());
-            if !claimed.eq_ignore_ascii_case(&computed) {
-                return Err(ErrorCode::XAmzContentSHA256Mismatch
-                    .error()
-                    .with("ClientComputedContentSHA256", claimed)
-                    .with("S3ComputedContentSHA256", computed)
-                    .check(Check::PayloadHash));
-            }
-        }
-        let md5 = self.md5.finalize();
-        if let Some(expected) = self.expected_md5
-            && expected != md5
-        {
-            let shown = match self.digest_in_hex {
-                true => hex_encode(&expected),
-                false => STANDARD.encode(expected),
-            };
-            return Err(ErrorCode::BadDigest
-                .error()
-                .with("ExpectedDigest", shown)
-                .with("CalculatedDigest", STANDARD.encode(md5))
-                .check(Check::ContentMd5));
-        }
-        let checksum = self.hasher.map(Hasher::finish);
-        if let (Some(expected), Some(computed)) = (self.expected_checksum.or(framing.trailer), checksum)
-            && expected != computed
-        {
-            return Err(bad_checksum(computed.algorithm()));
-        }
-        let kept = self.kept.map(Hasher::finish);
-        Ok(BodyProof { size: self.size, md5, shown: checksum, checksum: kept.or(checksum) })
-    }
-}
-
-/// `BadDigest` for a checksum of this algorithm.
-pub(super) fn bad_checksum(algorithm: Algorithm) -> Error {
-    ErrorCode::BadDigest
-        .with_message(format!(
-            "The {} you specified did not match the calculated checksum.",
-            algorithm.name()
-        ))
-        .check(Check::Checksum)
-}
-
-/// That a body arrived whole and is the one announced; what was computed of it. Only a [`Digester`] makes one.
-///
-/// ```compile_fail,E0451
-/// let proof = presigned::auth::BodyProof { size: 0, md5: [0; 16], shown: None, checksum: None };
-/// ```
-#[derive(Debug)]
-pub struct BodyProof {
-    size: u64,
-    md5: [u8; 16],
-    shown: Option<Checksum>,
-    checksum: Option<Checksum>,
-}
-
-impl BodyProof {
-    #[cfg(feature = "server")]
-    /// A digester for bytes that are already stored, of which nothing was announced.
-    pub(crate) fn digester(checksum: Algorithm) -> StoredDigester {
-        StoredDigester(Digester {
-            size: 0,
-            md5: Md5::new(),
-            sha256: None,
-            hasher: Some(Hasher::new(checksum)),
-            kept: None,
-            expected_md5: None,
-            expected_checksum: None,
-            digest_in_hex: true,
-        })
-    }
-
-    /// Size of the body in bytes.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    pub fn md5(&self) -> &[u8; 16] {
-        &self.md5
-    }
-
-    /// The checksum that the client is shown: the one it announced, if it did.
-    pub fn shown_checksum(&self) -> Option<&Checksum> {
-        self.shown.as_ref()
-    }
-
-    /// The checksum to be kept; every object has one.
-    pub fn checksum(&self) -> Option<&Checksum> {
-        self.checksum.as_ref()
-    }
-}
-
-/// Computes the digests of bytes the store already holds: a copy proves what it copies.
-#[cfg(feature = "server")]
-pub(crate) struct StoredDigester(Digester);
-
-#[cfg(feature = "server")]
-impl StoredDigester {
-    /// Takes in the next bytes.
-    pub(crate) fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
-    }
-
-    /// The proof of the bytes taken in.
-    pub(crate) fn finish(self) -> BodyProof {
-        let size = self.0.size;
-        self.0.finish(FramingProof { size, trailer: None }).expect("nothing was announced that could differ")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn md5_agrees_with_another_implementation_at_every_length_and_cut() {
-        use md5::Digest as _;
-        let data: Vec<u8> = (0..1024_u32).map(|n| u8::try_from(n * n % 251).expect("a byte")).collect();
-        for length in 0..300 {
-            let expected: [u8; 16] = md5::Md5::digest(&data[..length]).into();
-            for cut in [0, 1, 55, 63, 64, 65, 128, length] {
-                let cut = cut.min(length);
-                let mut md5 = Md5::new();
-                md5.update(&data[..cut]);
-                md5.update(&data[cut..length]);
-                assert_eq!(md5.finalize(), expected, "{length} bytes cut at {cut}");
-            }
-        }
     }
 }

@@ -16,14 +16,18 @@ use crate::s3::uri::{Slash, encode};
 /// Which signature a URL carries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignVersion {
+    /// Signature Version 4.
     V4,
+    /// Signature Version 2.
     V2,
 }
 
 /// A request to presign.
 #[derive(Clone, Debug)]
 pub struct Presign<'a> {
+    /// The version of the signature.
     pub version: SignVersion,
+    /// The method that the URL is for.
     pub method: &'a str,
     /// `http` or `https`.
     pub scheme: &'a str,
@@ -37,10 +41,15 @@ pub struct Presign<'a> {
     pub query: &'a [(String, String)],
     /// Headers the caller will send, lower-case names.
     pub headers: &'a [(String, String)],
+    /// The access key that the URL names.
     pub access_key: &'a str,
+    /// The secret that signs it.
     pub secret: &'a SecretKey,
+    /// The region of the scope.
     pub region: &'a str,
+    /// How long it is valid.
     pub expires_seconds: i64,
+    /// When it is signed.
     pub now: Timestamp,
 }
 

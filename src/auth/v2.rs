@@ -8,7 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use subtle::ConstantTimeEq as _;
 
-use super::claim::{Mechanism, V2Claim, V2Lifetime, parse_v2_expires};
+use super::claim::Mechanism;
+use super::claim_v2::{V2Claim, V2Lifetime, parse_v2_expires};
 use super::credential::Key;
 use super::payload::Payload;
 use super::{Examiner, Trace, check_token, mismatch, request_token};
@@ -51,9 +52,9 @@ pub(super) fn judge<'k>(
     trace: &mut Trace,
 ) -> Result<(&'k Key, Payload), Error> {
     let steps = &mut trace.steps;
-    let claim = match mechanism {
-        Mechanism::V2Query => V2Claim::of_query(request, steps)?,
-        _ => V2Claim::of_header(request, steps)?,
+    let claim = match mechanism == Mechanism::V2Query {
+        true => V2Claim::of_query(request, steps)?,
+        false => V2Claim::of_header(request, steps)?,
     };
     if let V2Lifetime::Dated(date, sent) = &claim.lifetime {
         examiner.check_skew(*date, sent)?;

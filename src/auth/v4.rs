@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use super::canonical::{
     CanonicalRequest, Parts, UNSIGNED_PAYLOAD, canonical_query, folded, spaced_hex, string_to_sign,
 };
-use super::claim::{Mechanism, V4Claim};
+use super::claim::Mechanism;
+use super::claim_v4::V4Claim;
 use super::credential::{Key, SigningKey};
 use super::payload::{ChunkSigning, Payload};
 use super::reading;
@@ -27,9 +28,10 @@ pub(super) fn judge<'k>(
     trace: &mut Trace,
 ) -> Result<(&'k Key, Payload), Error> {
     let steps = &mut trace.steps;
-    let claim = match mechanism {
-        Mechanism::V4Query => V4Claim::of_query(request, examiner.settings, steps)?,
-        _ => V4Claim::of_header(request, examiner.settings, steps)?,
+    let is_url = mechanism == Mechanism::V4Query;
+    let claim = match is_url {
+        true => V4Claim::of_query(request, examiner.settings, steps)?,
+        false => V4Claim::of_header(request, examiner.settings, steps)?,
     };
     match claim.expires_seconds {
         Some(seconds) => check_lifetime(&claim, seconds, examiner, steps)?,
@@ -49,9 +51,9 @@ pub(super) fn judge<'k>(
     let signing_key = check_signature(request, &claim, key, &literals, trace)?;
     trace.steps.pass(Check::Signature);
     reading::check_listed(request, &claim.signed_headers)?;
-    let payload = match mechanism {
-        Mechanism::V4Query => Payload::of_presigned(&literals),
-        _ => {
+    let payload = match is_url {
+        true => Payload::of_presigned(&literals),
+        false => {
             let signing =
                 ChunkSigning::new(signing_key, &claim, trace.canonical_request.clone().unwrap_or_default());
             let literal = literals.first().map(Cow::as_ref).unwrap_or_default();

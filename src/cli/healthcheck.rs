@@ -49,9 +49,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         false => ask(stream, &head),
         true => ask(encrypted(stream, name)?, &head),
     };
-    let answer = answer.map_err(|error| match error.kind() {
-        ErrorKind::WouldBlock => fail(&format!("it took longer than {} s", TIMEOUT.as_secs())),
-        _ => fail(&error),
+    let answer = answer.map_err(|error| match error.kind() == ErrorKind::WouldBlock {
+        true => fail(&format!("it took longer than {} s", TIMEOUT.as_secs())),
+        false => fail(&error),
     })?;
     match answer.split(' ').nth(1) {
         Some("200") => Ok(()),

@@ -47,7 +47,7 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut tally = Tally::default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let mut tell = |imported| tally.count(&imported, &mut progress);
-    let import = store.import(Arc::clone(&tree), bucket, owner, arguments.link, Clock::System, &mut tell);
+    let import = store.import(Arc::clone(&tree), (bucket, owner), arguments.link, Clock::System, &mut tell);
     runtime.block_on(import)?;
     drop(progress);
     if let Some(failure) = tally.failure {

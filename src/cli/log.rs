@@ -271,7 +271,13 @@ mod tests {
             let error = io::Error::other("bad");
             tracing::info!(id = %7, key = "a b", status = 200_u64, empty = "", check = ?Some(1), "request");
             tracing::info!(key = "quote\" back\\slash\n caf\u{e9} \u{1b}[31m tab\t", left = -1, yes = true);
-            tracing::error!(error = &error as &dyn std::error::Error, "it failed\u{1b}[31m");
+            tracing::error!(
+                error = {
+                    let error: &dyn std::error::Error = &error;
+                    error
+                },
+                "it failed\u{1b}[31m"
+            );
             tracing::info!("only {}", "words");
         });
         let text = lines.lock().text.clone();

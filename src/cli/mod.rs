@@ -77,6 +77,7 @@ pub fn run() -> ExitCode {
 
 /// Help goes out as it is, a mistake as one line.
 fn refuse(error: &clap::Error) -> ExitCode {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "every other kind is an error")]
     match error.kind() {
         ClapError::DisplayHelp
         | ClapError::DisplayVersion

@@ -228,7 +228,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
             metrics_token: config.metrics_token.clone().filter(|token| !token.is_empty()).map(SecretKey::new),
         },
         bucket_rules: api::RulesCache::default(),
-        bounds: api::Bounds::new(),
+        bounds: api::Bounds::default(),
     };
     make_buckets(&context, &buckets).await?;
     let (stop, hurry) = stop_signals()?;

@@ -8,8 +8,7 @@ use super::credentials::{self, KeyFlags};
 use super::{Failure, say};
 use crate::api;
 use crate::auth::{
-    Key, Keyring, Presign, SecretKey, Settings, SignVersion, UNSIGNED_PAYLOAD, User, authenticate,
-    is_signature_parameter,
+    Claimed, Key, Keyring, Presign, SecretKey, Settings, SignVersion, UNSIGNED_PAYLOAD, User, authenticate,
 };
 use crate::clock::Clock;
 use crate::config::{Config, KeyPair, REGION_ANY, REGION_DEFAULT, check_key, parse_seconds};
@@ -122,7 +121,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
         .collect();
     refuse_headers(&headers)?;
     let query = pairs(&arguments.query, '=', "query")?;
-    if let Some((name, _)) = query.iter().find(|(name, _)| is_signature_parameter(name)) {
+    if let Some((name, _)) = query.iter().find(|(name, _)| Claimed::is_parameter(name)) {
         return Err(format!("{name} is the signature's own parameter").into());
     }
     let (bucket, mut path) = target(&arguments.target)?;

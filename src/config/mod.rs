@@ -33,8 +33,10 @@ pub const LIFECYCLE_INTERVAL: Duration = Duration::from_secs(60 * 60);
 pub struct Config {
     /// The directory of the store.
     pub dir: Option<PathBuf>,
+    /// Addresses to listen on, `host:port` each.
     #[serde(default)]
     pub listen: Vec<String>,
+    /// The region a signature must name, or `any`.
     pub region: Option<String>,
     /// Buckets to be made at start.
     #[serde(default)]
@@ -42,11 +44,15 @@ pub struct Config {
     /// Domains whose subdomains are buckets.
     #[serde(default)]
     pub domains: Vec<String>,
+    /// The certificate chain, PEM.
     pub tls_cert: Option<PathBuf>,
+    /// The private key, PEM.
     pub tls_key: Option<PathBuf>,
     /// Like `7d`.
     pub expires_max: Option<String>,
+    /// The file that is written once requests are accepted.
     pub ready_file: Option<PathBuf>,
+    /// How log lines look.
     pub log_format: Option<LogFormat>,
     /// Bodies up to this many bytes are kept in the index.
     pub inline_bytes_max: Option<u64>,
@@ -61,6 +67,7 @@ pub struct Config {
     /// Most bytes that buckets may hold, like `10GiB`.
     #[serde(default)]
     pub quotas: BTreeMap<String, String>,
+    /// Those who have keys.
     #[serde(default)]
     pub users: Vec<User>,
 }
@@ -78,7 +85,9 @@ impl fmt::Debug for Config {
 pub struct User {
     /// The canonical id that answers show.
     pub id: String,
+    /// The name that answers show.
     pub display_name: Option<String>,
+    /// The key pairs of the user.
     #[serde(default)]
     pub keys: Vec<KeyPair>,
 }
@@ -87,7 +96,9 @@ pub struct User {
 #[derive(Clone, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct KeyPair {
+    /// What requests name the pair by.
     pub access_key: String,
+    /// What signs them.
     pub secret_key: String,
 }
 
@@ -101,8 +112,10 @@ impl fmt::Debug for KeyPair {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
+    /// `name=value` pairs.
     #[default]
     Text,
+    /// One JSON object a line.
     Json,
 }
 

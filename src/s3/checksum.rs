@@ -19,7 +19,7 @@ macro_rules! algorithms {
     ($($algorithm:ident $name:literal $lower:literal $bytes:literal;)*) => {
         /// A checksum algorithm.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub enum Algorithm { $($algorithm,)* }
+        pub enum Algorithm { $(#[doc = $name] $algorithm,)* }
 
         impl Algorithm {
             /// Every algorithm, in the order in which S3 lists them.
@@ -101,7 +101,9 @@ impl Algorithm {
 /// Whether a multipart object's checksum covers the object or its parts' checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChecksumType {
+    /// Over all bytes of the object.
     FullObject,
+    /// Over the checksums of its parts.
     Composite,
 }
 
@@ -149,6 +151,7 @@ impl Checksum {
         hasher.finish()
     }
 
+    /// What it was computed with.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }

@@ -45,6 +45,7 @@ impl Tags {
 /// What the conditions say of the object as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
+    /// The conditions hold.
     Proceed,
     /// 304 for GET and HEAD.
     NotModified,
@@ -117,6 +118,7 @@ impl Conditions {
 /// What must hold of the object that a write replaces.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WriteCondition {
+    /// There is none.
     None,
     /// `If-None-Match: *`.
     Absent,
@@ -146,7 +148,7 @@ impl WriteCondition {
             (None, Some(_)) => refuse("If-None-Match"),
             (Some(text), None) => match Self::matching(&text) {
                 Self::Present if !deletes => refuse("If-Match"),
-                condition => Ok(condition),
+                condition @ (Self::None | Self::Absent | Self::Present | Self::Tagged(_)) => Ok(condition),
             },
         }
     }

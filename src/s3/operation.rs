@@ -49,7 +49,7 @@ macro_rules! operations {
         /// Everything S3 can be asked, served here or not.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Operation {
-            $($operation,)*
+            $(#[doc = $action] $operation,)*
             /// A CORS preflight: `OPTIONS`, never authenticated.
             Preflight,
         }

@@ -12,7 +12,9 @@ pub enum ByteRange {
 /// The bytes a range selects of a body: never empty, always within it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
+    /// Bytes before it.
     pub offset: u64,
+    /// Bytes in it.
     pub length: u64,
 }
 
@@ -60,7 +62,7 @@ impl ByteRange {
 pub fn parse_copy_range(text: &str) -> Option<(u64, u64)> {
     match ByteRange::parse(text)? {
         ByteRange::From(first, Some(last)) if text.starts_with("bytes=") => Some((first, last)),
-        _ => None,
+        ByteRange::From(..) | ByteRange::Last(_) => None,
     }
 }
 

@@ -16,6 +16,9 @@ use super::uri::{DecodeError, Path, Query};
 /// Most bytes that the target and the headers of a request may have together.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 
+/// Largest body of one PUT: 5 GiB.
+pub const OBJECT_BYTES_MAX: u64 = 5 * 1024 * 1024 * 1024;
+
 /// Most parameters of a query.
 pub const QUERY_PARAMETERS_MAX: usize = 1000;
 
@@ -121,6 +124,7 @@ impl Request {
         &self.arrival
     }
 
+    /// The method.
     pub fn method(&self) -> &Method {
         &self.method
     }
@@ -130,26 +134,32 @@ impl Request {
         self.reading().host.as_deref().unwrap_or(self.arrival.host())
     }
 
+    /// The path that this reading is of.
     pub fn path(&self) -> &Path {
         &self.reading().path
     }
 
+    /// The query.
     pub fn query(&self) -> &Query {
         &self.query
     }
 
+    /// The headers.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
+    /// What is addressed.
     pub fn target(&self) -> &Target {
         &self.reading().target
     }
 
+    /// Where the bucket's name stands.
     pub fn style(&self) -> Style {
         self.reading().style
     }
 
+    /// What is asked for.
     pub fn operation(&self) -> Operation {
         self.reading().operation
     }

@@ -94,6 +94,7 @@ impl Tags {
         &self.0
     }
 
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -9,12 +9,17 @@ use super::uri::Path;
 /// The addressed resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
+    /// All buckets.
     Service,
+    /// A bucket.
     Bucket(BucketName),
+    /// An object.
     Object(BucketName, ObjectKey),
     /// A bucket of a name that no bucket can have, or an object in it. S3 says so after it has judged the signature.
     Unnameable {
+        /// The name.
         bucket: String,
+        /// Whether an object in it is addressed.
         has_key: bool,
     },
 }
@@ -32,7 +37,7 @@ impl Target {
     pub fn bucket_text(&self) -> Option<&str> {
         match self {
             Self::Unnameable { bucket, .. } => Some(bucket),
-            target => target.bucket().map(BucketName::as_str),
+            Self::Service | Self::Bucket(_) | Self::Object(..) => self.bucket().map(BucketName::as_str),
         }
     }
 

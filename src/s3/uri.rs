@@ -9,7 +9,9 @@ use std::ops::Range;
 /// Whether `/` is written as it is (paths) or as `%2F` (everything else).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slash {
+    /// It stays a separator.
     Keep,
+    /// It is escaped like other characters.
     Escape,
 }
 
@@ -82,7 +84,7 @@ pub fn decode(raw: &str) -> Result<Cow<'_, str>, DecodeError> {
     }
     let mut out = Vec::with_capacity(raw.len());
     decode_into(&mut out, raw.as_bytes())?;
-    String::from_utf8(out).map(Cow::Owned).map_err(|_| DecodeError::InvalidText)
+    String::from_utf8(out).map(Cow::Owned).ok().ok_or(DecodeError::InvalidText)
 }
 
 /// Whether an escape stood for anything but ASCII: only then the result may be no UTF-8.
@@ -184,7 +186,7 @@ impl Query {
             }
             ends.push((name_end, text.len()));
         }
-        Ok(Self { text: String::from_utf8(text).map_err(|_| DecodeError::InvalidText)?, ends })
+        Ok(Self { text: String::from_utf8(text).ok().ok_or(DecodeError::InvalidText)?, ends })
     }
 
     /// Every parameter in the order sent.

@@ -159,6 +159,7 @@ impl Element {
         parse(document).filter(|element| element.name == root).ok_or_else(malformed)
     }
 
+    /// The name, without a namespace.
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -15,6 +15,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::api::{Body, Unsent};
+use crate::size;
 
 /// Bytes that a client takes, at least, of what waits for it when a request has ended.
 const TAKEN_PER_MILLISECOND_MIN: u64 = 64;
@@ -75,7 +76,7 @@ impl Activity {
 
     /// So many bytes were written to the connection.
     pub(super) fn written(&self, bytes: usize) {
-        self.written.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.written.fetch_add(size::bytes(bytes), Ordering::Relaxed);
         self.unsent.written(bytes);
     }
 
@@ -173,7 +174,7 @@ impl HttpBody for Sending {
         }
         let polled = Pin::new(&mut self.body).poll_frame(task);
         if let Poll::Ready(Some(Ok(frame))) = &polled {
-            let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
+            let bytes = size::bytes(frame.data_ref().map_or(0, Bytes::len));
             self.handed_on += bytes;
             self.under_way.0.handed_on.fetch_add(bytes, Ordering::Relaxed);
         }

@@ -75,6 +75,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub struct Settings {
     /// `host:port` each.
     pub listen: Vec<String>,
+    /// Serve TLS with these; plain HTTP without.
     pub tls: Option<TlsFiles>,
     /// Most connections of one address; if nothing is said, a quarter of all for an address that is not private.
     pub connections_per_address_max: Option<usize>,
@@ -83,14 +84,18 @@ pub struct Settings {
 /// Certificate chain and private key, both PEM.
 #[derive(Clone, Debug)]
 pub struct TlsFiles {
+    /// The certificate chain.
     pub certificate: PathBuf,
+    /// The private key.
     pub key: PathBuf,
 }
 
 /// Why the server cannot start; one line.
 #[derive(Debug)]
 pub enum Error {
+    /// An address cannot be bound.
     Listen(String, io::Error),
+    /// A file cannot be used.
     Tls(PathBuf, String),
 }
 
@@ -168,7 +173,7 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
     match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => address.set_ip(Ipv4Addr::LOCALHOST.into()),
         IpAddr::V6(ip) if ip.is_unspecified() => address.set_ip(Ipv6Addr::LOCALHOST.into()),
-        _ => {}
+        IpAddr::V4(_) | IpAddr::V6(_) => {}
     }
     address
 }
@@ -176,7 +181,9 @@ fn reachable(mut address: SocketAddr) -> SocketAddr {
 /// What the limit on open files leaves: half for connections, and the rest for what they send and receive.
 #[derive(Clone, Copy, Debug)]
 pub struct Files {
+    /// For connections.
     pub connections: usize,
+    /// For the bodies of objects.
     pub bodies: usize,
 }
 

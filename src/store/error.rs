@@ -11,18 +11,26 @@ use crate::s3::name::{PartNumber, VersionId};
 /// Why the store did not do what it was asked.
 #[derive(Clone, Debug)]
 pub enum Error {
+    /// The bucket does not exist.
     NoSuchBucket,
+    /// There is no object under the key.
     NoSuchKey,
+    /// The object has no such version.
     NoSuchVersion,
     /// The version is a delete marker, which somebody named or which is the current one.
     DeleteMarker {
+        /// The marker.
         version: VersionId,
+        /// When it was written.
         modified: Timestamp,
+        /// Whether somebody named it.
         named: bool,
     },
+    /// The upload does not exist, or has ended.
     NoSuchUpload,
     /// The bucket's quota, in bytes, would be exceeded.
     QuotaExceeded {
+        /// The quota.
         quota: u64,
     },
     /// The object changed between start and completion of an upload, so that the named condition of the completion
@@ -34,6 +42,7 @@ pub enum Error {
     Archived(String),
     /// It exists; holds the owner's canonical id.
     BucketExists(String),
+    /// The bucket holds objects, versions or delete markers.
     BucketNotEmpty,
     /// A write had the condition that an object is there, and there is none.
     NothingToMatch,
@@ -43,22 +52,32 @@ pub enum Error {
     Conflict,
     /// A named part is not there, or its tag differs.
     InvalidPart {
+        /// The number of the part.
         number: PartNumber,
+        /// The ETag as the client named it.
         etag: String,
     },
+    /// The parts of a completion are not in ascending order.
     InvalidPartOrder,
+    /// A part that is not the last has fewer bytes than one may have.
     PartTooSmall {
+        /// The number of the part.
         number: PartNumber,
+        /// The ETag as the client named it.
         etag: String,
+        /// Bytes.
         size: u64,
     },
     /// The completed object would be larger than any may be.
     ObjectTooLarge {
+        /// Bytes.
         size: u64,
     },
     /// The size the client named is not that of its parts.
     SizeMismatch {
+        /// What the client named.
         named: u64,
+        /// What the parts make.
         computed: u64,
     },
     /// A checksum of a completion differs or is of another kind.
@@ -104,6 +123,10 @@ impl Error {
 }
 
 impl fmt::Display for Error {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the rest is for the table of the API, and shown as it is spelled"
+    )]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Io(error) => write!(f, "input or output failed: {error}"),
@@ -117,9 +140,9 @@ impl std::error::Error for Error {}
 
 impl From<io::Error> for Error {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace,
-            _ => Self::Io(Arc::new(error)),
+        match matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+            true => Self::NoSpace,
+            false => Self::Io(Arc::new(error)),
         }
     }
 }

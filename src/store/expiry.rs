@@ -45,7 +45,8 @@ impl Store {
         let page = self.versions(bucket, selection, version).await?;
         let mut expired = Vec::new();
         for (text, entry) in page.entries {
-            let key = ObjectKey::parse(&text).map_err(|_| Error::Index("a key is broken".to_owned()))?;
+            let key =
+                ObjectKey::parse(&text).ok().ok_or_else(|| Error::Index("a key is broken".to_owned()))?;
             let name = ObjectName { bucket: bucket.clone(), key, version: Some(entry.version) };
             let tags = match lifecycle.needs_tags() && entry.object.is_some() {
                 true => Some(self.tags_of(&name).await?),

@@ -16,10 +16,13 @@ pub const COMPLETED_BYTES_MAX: u64 = 50 * 1024 * 1024 * 1024 * 1024;
 /// A bucket.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
+    /// Its name.
     pub name: BucketName,
+    /// When it was made.
     pub created: Timestamp,
     /// Canonical id of the user who made it.
     pub owner: String,
+    /// Whether it keeps versions.
     pub versioning: Versioning,
     /// Which state of its configuration this is.
     pub revision: Revision,
@@ -44,9 +47,11 @@ impl Revision {
 /// A bucket to be made.
 #[derive(Clone, Debug)]
 pub struct NewBucket {
+    /// Its name.
     pub name: BucketName,
     /// Canonical id of the user who makes it.
     pub owner: String,
+    /// The region that it is asked to be in.
     pub location: Option<String>,
     /// The document of its tags.
     pub tagging: Option<String>,
@@ -64,6 +69,7 @@ impl NewBucket {
 pub enum Versioning {
     /// It never did.
     Off,
+    /// It keeps everything.
     Enabled,
     /// It keeps what it has; new objects are of the version `null`, of which there is one.
     Suspended,
@@ -72,17 +78,24 @@ pub enum Versioning {
 /// What names an object: its current version, unless another is named.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ObjectName {
+    /// Its bucket.
     pub bucket: BucketName,
+    /// Its key.
     pub key: ObjectKey,
+    /// The version that is meant, unless it is the current one.
     pub version: Option<VersionId>,
 }
 
 /// What a write says of the object it makes.
 #[derive(Clone, Debug)]
 pub struct NewObject {
+    /// Its bucket.
     pub bucket: BucketName,
+    /// Its key.
     pub key: ObjectKey,
+    /// Its metadata.
     pub metadata: Metadata,
+    /// Its tags.
     pub tags: Tags,
     /// What must hold of the object that it replaces.
     pub condition: WriteCondition,
@@ -91,22 +104,34 @@ pub struct NewObject {
 /// What a listing shows of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
+    /// Its size in bytes.
     pub size: u64,
+    /// Its ETag.
     pub etag: ETag,
+    /// When it was written.
     pub modified: Timestamp,
+    /// How its checksum was computed, if it has one.
     pub checksum: Option<(Algorithm, ChecksumType)>,
+    /// Its storage class.
     pub storage_class: String,
 }
 
 /// An object without its body.
 #[derive(Clone, Debug)]
 pub struct Object {
+    /// Its size in bytes.
     pub size: u64,
+    /// Its ETag.
     pub etag: ETag,
+    /// When it was written.
     pub modified: Timestamp,
+    /// Its metadata.
     pub metadata: Metadata,
+    /// Its tags.
     pub tags: Tags,
+    /// Its version.
     pub version: VersionId,
+    /// Its checksum, if it has one.
     pub checksum: Option<ObjectChecksum>,
     /// Whether its storage class keeps it from being read.
     pub archived: bool,
@@ -119,14 +144,18 @@ pub struct Object {
 /// A part that an object was uploaded in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectPart {
+    /// Its size in bytes.
     pub size: u64,
+    /// Its checksum, if it has one.
     pub checksum: Option<Checksum>,
 }
 
 /// An entry of a listing of versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListedVersion {
+    /// Its version.
     pub version: VersionId,
+    /// Whether it is the current one of its key.
     pub is_latest: bool,
     /// When it was written.
     pub modified: Timestamp,
@@ -139,10 +168,13 @@ pub struct ListedVersion {
 pub struct State {
     /// Commits since the start, and the changes they carried.
     pub commits: u64,
+    /// Changes that they carried.
     pub changes: u64,
     /// Blobs found damaged, and blobs whose files are to be removed.
     pub damaged: u64,
+    /// Blobs whose files are to be removed.
     pub garbage: u64,
+    /// Size of the index.
     pub index_bytes: u64,
 }
 
@@ -158,16 +190,22 @@ pub struct Deleted {
 /// One deletion of many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deletion {
+    /// Its key.
     pub key: ObjectKey,
+    /// The version that is meant, unless it is the current one.
     pub version: Option<VersionId>,
+    /// What must hold of the object.
     pub condition: WriteCondition,
 }
 
 /// A version whose time has come, as it was when that was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expired {
+    /// Its key.
     pub key: ObjectKey,
+    /// Its version.
     pub version: VersionId,
+    /// When it was written.
     pub modified: Timestamp,
     /// Whether it is an object that was the current version: where versions are kept, a marker takes its place.
     pub is_current: bool,
@@ -189,7 +227,9 @@ pub struct Usage {
 /// The checksum of an object as it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectChecksum {
+    /// The value.
     pub value: Checksum,
+    /// What it was computed over.
     pub kind: ChecksumType,
     /// Number of parts, shown behind a composite checksum.
     pub parts: Option<u16>,
@@ -213,9 +253,13 @@ impl ObjectChecksum {
 /// What a write made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Written {
+    /// Its ETag.
     pub etag: ETag,
+    /// When it was written.
     pub modified: Timestamp,
+    /// Its checksum, if it has one.
     pub checksum: Option<ObjectChecksum>,
+    /// Its size in bytes.
     pub size: u64,
     /// `None` where versioning was never switched on.
     pub version: Option<VersionId>,
@@ -226,12 +270,15 @@ pub struct Written {
 /// What a copy makes, and of what.
 #[derive(Clone, Debug)]
 pub struct Copy {
+    /// What is copied.
     pub source: ObjectName,
+    /// What must hold of that.
     pub source_conditions: Conditions,
     /// Its metadata and tags count where the source's are not kept.
     pub target: NewObject,
     /// Keep the source's metadata, but for the storage class, which is never copied.
     pub keep_metadata: bool,
+    /// Keep the source's tags.
     pub keep_tags: bool,
     /// What was computed over the body of the source, if it cannot keep its own.
     pub digests: Option<ReadDigests>,
@@ -240,7 +287,9 @@ pub struct Copy {
 /// Tag and checksum of a body that was read, and which body that was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadDigests {
+    /// Its ETag.
     pub etag: ETag,
+    /// Its checksum.
     pub checksum: Checksum,
     /// Tag and date of what was read.
     pub source: (ETag, Timestamp),
@@ -249,10 +298,15 @@ pub struct ReadDigests {
 /// A multipart upload.
 #[derive(Clone, Debug)]
 pub struct Upload {
+    /// Its key.
     pub key: ObjectKey,
+    /// Its id.
     pub id: UploadId,
+    /// When it was started.
     pub initiated: Timestamp,
+    /// Its metadata.
     pub metadata: Metadata,
+    /// Its tags.
     pub tags: Tags,
     /// What the client asked for; without it parts are checked by CRC64NVME.
     pub checksum: Option<(Algorithm, ChecksumType)>,
@@ -263,39 +317,52 @@ pub struct Upload {
 /// What names an upload: all three must fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UploadName {
+    /// Its bucket.
     pub bucket: BucketName,
+    /// Its key.
     pub key: ObjectKey,
+    /// Its id.
     pub id: UploadId,
 }
 
 /// A part of an unfinished upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
+    /// Its number.
     pub number: PartNumber,
+    /// Its size in bytes.
     pub size: u64,
+    /// Its ETag.
     pub etag: ETag,
+    /// When it was written.
     pub modified: Timestamp,
+    /// Its checksum, if it has one.
     pub checksum: Option<Checksum>,
 }
 
 /// A part as a completion names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedPart {
+    /// Its number.
     pub number: PartNumber,
     /// `None` if the text cannot be a tag of ours.
     pub etag: Option<ETag>,
+    /// Its ETag as the client wrote it.
     pub etag_text: String,
+    /// The checksums that are named, with their text.
     pub checksums: Vec<(Algorithm, String)>,
 }
 
 /// What the client says of a completed object beside its parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Completion {
+    /// The parts, in order.
     pub parts: Vec<NamedPart>,
     /// `x-amz-mp-object-size`.
     pub size: Option<u64>,
     /// `x-amz-checksum-*` with its text, which may end in `-N`.
     pub checksum: Option<(Algorithm, String)>,
+    /// `x-amz-checksum-type`.
     pub checksum_type: Option<ChecksumType>,
 }
 

@@ -33,6 +33,7 @@ pub(super) fn head(call: &BucketCall<'_>) -> Reply {
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html>
 pub(super) async fn delete(call: &BucketCall<'_>) -> Result<Reply, Error> {
     let deleted = call.store().delete_bucket(call.bucket().clone()).await;
+    #[expect(clippy::wildcard_enum_match_arm, reason = "every other error is said as always")]
     deleted.map_err(|error| match error {
         store::Error::BucketNotEmpty if call.has_versions() => ErrorCode::BucketNotEmpty
             .with_message(

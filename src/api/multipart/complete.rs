@@ -85,7 +85,7 @@ fn object_size(call: &ObjectCall<'_>) -> Result<Option<u64>, Error> {
     let Some(text) = call.request().amz("x-amz-mp-object-size") else {
         return Ok(None);
     };
-    text.parse().map(Some).map_err(|_| {
+    text.parse().map(Some).ok().ok_or_else(|| {
         let message = format!("Value for x-amz-mp-object-size header is invalid: '{text}'");
         ErrorCode::InvalidRequest.with_message(message)
     })

@@ -47,7 +47,9 @@ pub(super) async fn create(call: &ObjectCall<'_>) -> Result<Reply, Error> {
 
 fn new_upload_id(call: &ObjectCall<'_>) -> Result<UploadId, Error> {
     let mut random = [0; 6];
-    getrandom::fill(&mut random).map_err(|_| ErrorCode::InternalError.error().check(Check::Randomness))?;
+    getrandom::fill(&mut random)
+        .ok()
+        .ok_or_else(|| ErrorCode::InternalError.error().check(Check::Randomness))?;
     Ok(UploadId::new(call.now.unix_millis(), random, call.key()))
 }
 

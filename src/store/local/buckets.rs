@@ -60,7 +60,8 @@ impl Store {
                 Err(error) => return Err(error),
             }
             let id = u32::try_from(transaction.next("bucket")?)
-                .map_err(|_| Error::Index("there were too many buckets".to_owned()))?;
+                .ok()
+                .ok_or_else(|| Error::Index("there were too many buckets".to_owned()))?;
             let record = BucketRecord {
                 id,
                 created_millis: now.unix_millis(),
@@ -128,7 +129,7 @@ impl Store {
         let bucket = index.bucket(&transaction, name)?.id;
         let document = index.settings.get(&transaction, &setting_key(bucket, setting))?;
         let text = document.map(|document| std::str::from_utf8(document).map(str::to_owned)).transpose();
-        text.map_err(|_| Error::Index("a bucket's setting is not text".to_owned()))
+        text.ok().ok_or_else(|| Error::Index("a bucket's setting is not text".to_owned()))
     }
 
     /// Puts a document in its place, or removes it.

@@ -153,7 +153,7 @@ impl Flushing {
     /// Waits for the last one. That it failed must be heard: the next sync would not fail again.
     async fn end(&mut self) -> Result<(), IntakeError> {
         match self.0.take() {
-            Some(flushing) => flushing.await.map_err(|error| panicked(error))?.map_err(IntakeError::Store),
+            Some(flushing) => flushing.await.map_err(panicked)?.map_err(IntakeError::Store),
             None => Ok(()),
         }
     }

@@ -38,7 +38,8 @@ use blobs::medium::{Adoption, Disk, Medium};
 use blobs::windows::Windows;
 use index::tables::Index;
 use objects::Coming;
-use tools::fsck::{self, Report};
+use tools::fsck;
+use tools::report::Report;
 use writing::commit::{Committer, Notice};
 use writing::{reclaim, recover};
 
@@ -240,7 +241,7 @@ impl Store {
     /// Room for so many open files.
     fn files(&self, count: usize) -> Result<OwnedSemaphorePermit, Error> {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
-        Arc::clone(&self.engine.files).try_acquire_many_owned(count).map_err(|_| Error::Busy)
+        Arc::clone(&self.engine.files).try_acquire_many_owned(count).ok().ok_or(Error::Busy)
     }
 
     /// What is counted of the store.

@@ -10,7 +10,6 @@ use crate::auth::BodyProof;
 use crate::clock::Timestamp;
 use crate::s3::checksum::Checksum;
 use crate::s3::condition::WriteCondition;
-use crate::s3::listing::{Page, Selection, Sorted, page};
 use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId};
 use crate::s3::range::Span;
 use crate::store::Error;
@@ -19,14 +18,14 @@ use crate::store::intake::{CheckedBody, IntakeError, Source};
 use crate::store::local::Store;
 use crate::store::local::blobs::blob::{NewContent, Received};
 use crate::store::local::blobs::segment::{Segment, slice};
-use crate::store::local::index::list::Rows;
 use crate::store::local::index::record::{
-    BucketRecord, CompletionRecord, Head, ObjectRecord, PartRecord, StoredBody, StoredChecksum, StoredPart,
-    UploadRecord, UsageRecord, decode, encode,
+    BucketRecord, Head, ObjectRecord, StoredBody, StoredChecksum, StoredPart, decode, encode,
 };
 use crate::store::local::index::tables::{
-    Index, Row, Transaction, object_key, parse_upload_key, part_key, prefixed, upload_key,
+    Index, Transaction, object_key, parse_upload_key, part_key, prefixed, upload_key,
 };
+use crate::store::local::index::upload_record::{CompletionRecord, PartRecord, UploadRecord};
+use crate::store::local::index::usage_record::UsageRecord;
 use crate::store::local::intake::Place;
 use crate::store::local::objects::{has_versions, made, written};
 use crate::store::model::{Completion, Part, Upload, UploadName, Written};
@@ -274,23 +273,6 @@ impl Store {
         }
         Ok((parts, false))
     }
-
-    /// A page of unfinished uploads, by key and then by start; `after` names the last upload of the page before.
-    ///
-    /// # Errors
-    /// [`Error::NoSuchBucket`], and the index's. Blocks.
-    pub fn uploads(
-        &self,
-        name: &BucketName,
-        selection: &Selection,
-        after: Option<UploadId>,
-    ) -> Result<Page<Upload>, Error> {
-        let index = self.index();
-        let transaction = index.read()?;
-        let bucket = index.bucket(&transaction, name)?.id;
-        let rows = Rows::new(&transaction, index.uploads, bucket);
-        page(&mut Uploads { rows, marker: selection.after.clone().zip(after) }, selection)
-    }
 }
 
 impl Index {
@@ -483,46 +465,4 @@ fn new_part(number: PartNumber, proof: &BodyProof, now: Timestamp) -> Part {
 fn part_number(key: &[u8]) -> Result<PartNumber, Error> {
     let number = key.last_chunk::<2>().copied().map(u16::from_be_bytes).and_then(PartNumber::new);
     number.ok_or_else(|| Error::Index("a part's key is broken".to_owned()))
-}
-
-struct Uploads<'t> {
-    rows: Rows<'t>,
-    /// Key and id of the last upload of the page before.
-    marker: Option<(String, UploadId)>,
-}
-
-impl Uploads<'_> {
-    fn entry(row: Option<Row<'_>>) -> Result<Option<(String, Upload)>, Error> {
-        let Some((key, value)) = row else {
-            return Ok(None);
-        };
-        let (key, id) = parse_upload_key(key)?;
-        let upload = decode::<UploadRecord>(value)?.upload(key.clone(), id);
-        Ok(Some((key.as_str().to_owned(), upload)))
-    }
-}
-
-impl Sorted for Uploads<'_> {
-    type Item = Upload;
-    type Error = Error;
-
-    fn seek(&mut self, from: &[u8]) -> Result<Option<(String, Upload)>, Error> {
-        // Behind the marker's upload, where that is what the page begins with.
-        let marked = self.marker.take().filter(|(key, _)| from == [key.as_bytes(), b"\0"].concat());
-        match marked {
-            Some((_, id)) => Self::entry(self.rows.seek(&[from, id.as_bytes(), &[0]].concat())?),
-            // All uploads of the marker's key are behind us: ids follow the NUL.
-            None if from.last() == Some(&0) => {
-                let mut behind = from.to_vec();
-                behind.pop();
-                behind.push(1);
-                Self::entry(self.rows.seek(&behind)?)
-            }
-            None => Self::entry(self.rows.seek(from)?),
-        }
-    }
-
-    fn next(&mut self) -> Result<Option<(String, Upload)>, Error> {
-        Self::entry(self.rows.next()?)
-    }
 }

@@ -18,10 +18,10 @@ use crate::store::local::Store;
 use crate::store::local::blobs::blob::{NewBlob, NewContent, Received};
 use crate::store::local::blobs::segment::Segment;
 use crate::store::local::index::record::{
-    BucketRecord, Head, ObjectRecord, StoredBody, StoredChecksum, StoredPart, StoredVersioning, UsageRecord,
-    inline,
+    BucketRecord, Head, ObjectRecord, StoredBody, StoredChecksum, StoredPart, StoredVersioning, inline,
 };
 use crate::store::local::index::tables::{Index, Transaction, object_key};
+use crate::store::local::index::usage_record::UsageRecord;
 use crate::store::local::intake::Place;
 use crate::store::model::{Copy, Deleted, Deletion, NewObject, Object, ObjectChecksum, ObjectName, Written};
 use crate::store::rules;

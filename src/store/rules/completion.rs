@@ -39,7 +39,7 @@ pub(in crate::store) fn complete(
     }
     let checksum = combined_checksum(&parts, upload.checksum, completion)?;
     check_checksum(checksum, upload.checksum, completion)?;
-    let count = u16::try_from(parts.len()).map_err(|_| Error::InvalidPartOrder)?;
+    let count = u16::try_from(parts.len()).ok().ok_or(Error::InvalidPartOrder)?;
     let mut digests = Md5::new();
     parts.iter().for_each(|(_, part)| digests.update(part.etag.md5()));
     Ok(Completed { etag: ETag::multipart(digests.finalize(), count), size, checksum })

@@ -1,5 +1,7 @@
 //! What every store does, through the one face, for every engine.
 
+#![expect(clippy::as_conversions, reason = "numbers of tests are small")]
+
 mod expiry;
 mod multipart;
 mod objects;

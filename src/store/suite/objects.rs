@@ -83,7 +83,7 @@ async fn a_reader_sees_its_object_whole_whatever_happens(place: Place) {
     let object = store.object(&object_name("k")).await.expect("there");
     delete(store, &["k"]).await;
     // Longer than the reclaimer waits: the pin must keep the file.
-    tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
+    tokio::time::sleep(Duration::from_millis(1200)).await;
     place.settle(1).await;
     assert_eq!(read_body(store, &object).await, body(1, 20 * MIB));
     drop(object);

@@ -156,7 +156,7 @@ async fn keys_beside_each_other_keep_to_themselves(place: Place) {
     assert_eq!(keys, ["a\u{1}", "a/b"]);
 }
 
-async fn quotas_count_everything_a_bucket_holds(mut place: Place) {
+async fn quotas_count_everything_a_bucket_holds(place: Place) {
     create(place.store()).await;
     // What a record takes up whose key has one letter.
     const RECORD: u64 = 128 + 4 + 1;
@@ -191,7 +191,7 @@ async fn quotas_count_everything_a_bucket_holds(mut place: Place) {
 }
 
 /// Metadata of uploads, delete markers, and bodies that are still to come were not counted.
-async fn quotas_count_what_is_no_body(mut place: Place) {
+async fn quotas_count_what_is_no_body(place: Place) {
     create(place.store()).await;
     let mut place = place.with_quota(100_000);
     create(place.store()).await;

@@ -15,6 +15,7 @@ use super::segment::{BlobId, Segment, slice};
 use crate::auth::BodyProof;
 use crate::mapped;
 use crate::s3::checksum::Checksum;
+use crate::size;
 use crate::store::Error;
 
 /// Windows up to this size are copied, however they are asked for.
@@ -63,7 +64,7 @@ impl NewBlob {
 
 /// Takes in a body on blocking threads.
 #[derive(Debug)]
-pub struct Writer {
+pub(crate) struct Writer {
     content: NewContent,
     written: u64,
     /// How much of it somebody was asked to sync.
@@ -72,7 +73,7 @@ pub struct Writer {
 
 /// Syncs what a writer has written so far, while it goes on: so the last sync has little left to wait for.
 #[derive(Debug)]
-pub struct Flush(Box<dyn Syncer>);
+pub(crate) struct Flush(Box<dyn Syncer>);
 
 impl Flush {
     /// Waits until the data is durable.
@@ -80,7 +81,7 @@ impl Flush {
     /// # Errors
     /// As [`Writer::write`]. The kernel tells of a failed sync once: whoever hears of it here must not finish the
     /// body.
-    pub fn wait(mut self) -> Result<(), Error> {
+    pub(crate) fn wait(mut self) -> Result<(), Error> {
         Ok(self.0.sync()?)
     }
 }
@@ -111,8 +112,8 @@ impl Writer {
     ///
     /// # Errors
     /// [`Error::NoSpace`], [`Error::Io`].
-    pub fn write(&mut self, data: &[Bytes]) -> Result<(), Error> {
-        self.written += data.iter().map(|piece| piece.len() as u64).sum::<u64>();
+    pub(crate) fn write(&mut self, data: &[Bytes]) -> Result<(), Error> {
+        self.written += data.iter().map(|piece| size::bytes(piece.len())).sum::<u64>();
         match &mut self.content {
             NewContent::Inline(body) => data.iter().for_each(|piece| body.extend_from_slice(piece)),
             NewContent::Blob(blob) => blob.file.append(data)?,
@@ -124,13 +125,13 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::write`].
-    pub fn flush(&mut self) -> Result<Option<Flush>, Error> {
+    pub(crate) fn flush(&mut self) -> Result<Option<Flush>, Error> {
         match &self.content {
             NewContent::Blob(blob) if self.written - self.flushed >= FLUSH_BYTES => {
                 self.flushed = self.written;
                 Ok(Some(Flush(blob.file.syncer()?)))
             }
-            _ => Ok(None),
+            NewContent::Blob(_) | NewContent::Inline(_) => Ok(None),
         }
     }
 
@@ -138,7 +139,7 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::write`].
-    pub fn finish(mut self, proof: BodyProof) -> Result<Received, Error> {
+    pub(crate) fn finish(mut self, proof: BodyProof) -> Result<Received, Error> {
         if proof.size() != self.written {
             let text = format!("{} bytes were proved, {} written", proof.size(), self.written);
             return Err(io::Error::other(text).into());
@@ -156,14 +157,14 @@ impl Writer {
 /// let received = presigned::store::Received { proof: todo!(), content: todo!() };
 /// ```
 #[derive(Debug)]
-pub struct Received {
+pub(crate) struct Received {
     pub(in crate::store::local) proof: BodyProof,
     pub(in crate::store::local) content: NewContent,
 }
 
 impl Received {
     /// The checksum that the client is shown.
-    pub fn shown_checksum(&self) -> Option<Checksum> {
+    pub(crate) fn shown_checksum(&self) -> Option<Checksum> {
         self.proof.shown_checksum().copied()
     }
 }
@@ -190,7 +191,7 @@ impl Pins {
 
 /// The blobs of a body, kept for as long as this lives.
 #[derive(Clone, Debug)]
-pub struct Pinned {
+pub(crate) struct Pinned {
     guard: Arc<Guard>,
 }
 
@@ -222,7 +223,7 @@ impl Drop for Guard {
 
 /// Reads a body, or a run of it, window by window; every call blocks.
 #[derive(Debug)]
-pub struct BlobReader {
+pub(crate) struct BlobReader {
     layout: Layout,
     medium: Arc<dyn Medium>,
     /// Keeps the files in place until the last one is open.
@@ -247,17 +248,17 @@ impl BlobReader {
 
     /// Gives large windows as mappings, for one who hands them to the kernel and never touches the bytes: to read from a
     /// mapping of a file that somebody has cut short ends the process.
-    pub fn mapped(self) -> Self {
+    pub(crate) fn mapped(self) -> Self {
         Self { mapped: true, ..self }
     }
 
     /// Whether large windows are mappings.
-    pub fn is_mapped(&self) -> bool {
+    pub(crate) fn is_mapped(&self) -> bool {
         self.mapped
     }
 
     /// How many files it may keep open at once, windows that are being sent included.
-    pub fn files(&self) -> usize {
+    pub(crate) fn files(&self) -> usize {
         let files = if self.mapped { MAPPED_FILES_MAX } else { 1 };
         self.segments.len().clamp(1, files)
     }
@@ -266,7 +267,7 @@ impl BlobReader {
     ///
     /// # Errors
     /// The file system's; a file shorter than recorded is `UnexpectedEof`.
-    pub fn next_window_of(&mut self, bytes_max: u64) -> io::Result<Option<Bytes>> {
+    pub(crate) fn next_window_of(&mut self, bytes_max: u64) -> io::Result<Option<Bytes>> {
         let Some((file, segment)) = self.next_run(bytes_max)? else {
             return Ok(None);
         };
@@ -282,7 +283,7 @@ impl BlobReader {
     ///
     /// # Errors
     /// As [`BlobReader::next_window_of`].
-    pub fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
+    pub(crate) fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<bool> {
         let Some((file, segment)) = self.next_run(READ_BYTES)? else {
             return Ok(false);
         };
@@ -319,5 +320,5 @@ impl BlobReader {
 }
 
 fn length_in_memory(bytes: u64) -> io::Result<usize> {
-    usize::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput.into())
+    usize::try_from(bytes).ok().ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }

@@ -169,7 +169,7 @@ impl DiskFile {
     /// It gets its first name here at once, so that whether it can be linked is known before it is read.
     fn link_to(folder: &Path, spare: &str, source: &File) -> rustix::io::Result<Self> {
         let path = folder.join(format!("{spare}.tmp"));
-        let file = source.try_clone().map_err(|_| Errno::MFILE)?;
+        let file = source.try_clone().ok().ok_or(Errno::MFILE)?;
         linkat(CWD, descriptor(source).as_str(), CWD, &path, AtFlags::SYMLINK_FOLLOW)?;
         let linked = Self { file, spare: Some(path) };
         let mode = Mode::from_raw_mode(fstat(source)?.st_mode);

@@ -93,7 +93,8 @@ impl Objects<'_> {
         let Some((key, value)) = row else {
             return Ok(None);
         };
-        let key = std::str::from_utf8(key).map_err(|_| Error::Index("a key is not text".to_owned()))?;
+        let key =
+            std::str::from_utf8(key).ok().ok_or_else(|| Error::Index("a key is not text".to_owned()))?;
         Ok(Some((key.to_owned(), ObjectRecord::decode_head(value)?.summary())))
     }
 }
@@ -153,7 +154,8 @@ impl Versions<'_> {
             (Some(_), None) => return Err(Error::Index("two tables cannot be merged".to_owned())),
         };
         self.key = key.to_vec();
-        let text = std::str::from_utf8(key).map_err(|_| Error::Index("a key is not text".to_owned()))?;
+        let text =
+            std::str::from_utf8(key).ok().ok_or_else(|| Error::Index("a key is not text".to_owned()))?;
         Ok(Some((text.to_owned(), entry)))
     }
 

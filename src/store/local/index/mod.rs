@@ -6,4 +6,7 @@ pub(super) mod record_v1;
 pub(super) mod record_v2;
 pub(super) mod record_v3;
 pub(super) mod tables;
+pub(super) mod upload_record;
+pub(super) mod uploads;
+pub(super) mod usage_record;
 pub(super) mod versions;

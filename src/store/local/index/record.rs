@@ -9,14 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Timestamp;
 use crate::s3::checksum::{Algorithm, Checksum, ChecksumType};
 use crate::s3::metadata::Metadata;
-use crate::s3::name::{ETag, ObjectKey, PartNumber, UploadId, VersionId};
-use crate::s3::tagging::Tags;
+use crate::s3::name::{ETag, VersionId};
+use crate::size;
 use crate::store::Error;
 use crate::store::local::blobs::segment::Segment;
-use crate::store::model::{ObjectChecksum, ObjectPart, Part, Summary, Upload, Usage, Versioning};
-use crate::store::rules::usage::{
-    AFTER_KEY_BYTES, BEFORE_KEY_BYTES, marker_bytes, object_bytes, part_bytes, upload_bytes,
-};
+use crate::store::model::{ObjectChecksum, ObjectPart, Summary, Versioning};
 
 /// First byte of every record that is written.
 const VERSION: u8 = 5;
@@ -227,7 +224,7 @@ impl ObjectRecord {
             Some(stored) => Checksum::of(stored.algorithm(), body) == stored,
             None => fast_md5::digest(body) == *self.head.etag().md5(),
         };
-        holds && body.len() as u64 == self.head.size
+        holds && size::bytes(body.len()) == self.head.size
     }
 
     /// Only the head of the record.
@@ -316,172 +313,6 @@ impl Record<'_> for MarkerRecord {
     type V3 = Self;
 }
 
-/// What a bucket holds, every version of its objects and its uploads with their parts, or what one record adds to that.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::store::local) struct UsageRecord {
-    /// Without delete markers.
-    pub versions: u64,
-    /// Of bodies.
-    pub bytes: u64,
-    /// What records take up beside the bodies: those of versions, delete markers, uploads and parts.
-    pub record_bytes: u64,
-}
-
-impl UsageRecord {
-    pub(in crate::store::local) fn usage(self) -> Usage {
-        Usage { versions: self.versions, bytes: self.bytes, record_bytes: self.record_bytes }
-    }
-
-    /// An object's.
-    pub(in crate::store::local) fn of(key: &[u8], record: &ObjectRecord) -> Self {
-        Self {
-            versions: 1,
-            bytes: record.head.size,
-            record_bytes: object_bytes(
-                object_key_bytes(key),
-                &record.metadata,
-                &record.tags,
-                record.parts.len(),
-            ),
-        }
-    }
-
-    /// A delete marker's.
-    pub(in crate::store::local) fn of_marker(key: &[u8]) -> Self {
-        Self { versions: 0, bytes: 0, record_bytes: marker_bytes(object_key_bytes(key)) }
-    }
-
-    /// An upload's, without its parts.
-    pub(in crate::store::local) fn of_upload(key: &[u8], record: &UploadRecord) -> Self {
-        Self {
-            versions: 0,
-            bytes: 0,
-            record_bytes: upload_bytes(
-                object_key_bytes(key).saturating_sub(AFTER_KEY_BYTES),
-                &record.metadata,
-                &record.tags,
-            ),
-        }
-    }
-
-    /// That of a part, whose key is as long as any other.
-    pub(in crate::store::local) fn of_part(size: u64) -> Self {
-        Self { versions: 0, bytes: size, record_bytes: part_bytes() }
-    }
-
-    pub(in crate::store::local) fn add(&mut self, more: Self) {
-        self.versions += more.versions;
-        self.bytes += more.bytes;
-        self.record_bytes += more.record_bytes;
-    }
-
-    /// Everything, in bytes.
-    pub(in crate::store::local) fn total(&self) -> u64 {
-        self.bytes.saturating_add(self.record_bytes)
-    }
-}
-
-/// Bytes of the key of an object, of which this is the record's.
-fn object_key_bytes(record_key: &[u8]) -> usize {
-    record_key.len().saturating_sub(BEFORE_KEY_BYTES)
-}
-
-impl Record<'_> for UsageRecord {
-    type V1 = ThirdUsage;
-    type V2 = ThirdUsage;
-    type V3 = ThirdUsage;
-}
-
-/// The same as versions 1 to 3 had it: the start that brings such a store up to date counts the rest.
-#[derive(Deserialize)]
-pub(in crate::store::local) struct ThirdUsage {
-    versions: u64,
-    bytes: u64,
-}
-
-impl From<ThirdUsage> for UsageRecord {
-    fn from(third: ThirdUsage) -> Self {
-        Self { versions: third.versions, bytes: third.bytes, record_bytes: 0 }
-    }
-}
-
-/// A multipart upload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::store::local) struct UploadRecord {
-    pub(in crate::store::local) initiated_millis: i64,
-    pub(in crate::store::local) initiator: String,
-    pub(in crate::store::local) metadata: Vec<(String, String)>,
-    pub(in crate::store::local) checksum: Option<(StoredAlgorithm, bool)>,
-    pub(in crate::store::local) tags: Vec<(String, String)>,
-    /// Whether there was an object under its key when it was started.
-    pub replaces: bool,
-}
-
-impl UploadRecord {
-    pub(in crate::store::local) fn new(upload: &Upload, replaces: bool) -> Self {
-        let composite = |kind| kind == ChecksumType::Composite;
-        Self {
-            initiated_millis: upload.initiated.unix_millis(),
-            initiator: upload.initiator.clone(),
-            metadata: upload.metadata.entries().to_vec(),
-            checksum: upload.checksum.map(|(algorithm, kind)| (algorithm.into(), composite(kind))),
-            tags: upload.tags.entries().to_vec(),
-            replaces,
-        }
-    }
-
-    pub(in crate::store::local) fn upload(self, key: ObjectKey, id: UploadId) -> Upload {
-        let kind = |composite| if composite { ChecksumType::Composite } else { ChecksumType::FullObject };
-        Upload {
-            key,
-            id,
-            initiated: Timestamp::from_unix_millis(self.initiated_millis),
-            metadata: Metadata::from_entries(self.metadata),
-            tags: Tags::from_entries(self.tags),
-            checksum: self.checksum.map(|(algorithm, composite)| (algorithm.into(), kind(composite))),
-            initiator: self.initiator,
-        }
-    }
-}
-
-/// A part of an upload.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::store::local) struct PartRecord {
-    modified_millis: i64,
-    pub size: u64,
-    md5: [u8; 16],
-    pub checksum: Option<StoredChecksum>,
-    pub segments: Vec<Segment>,
-}
-
-impl Record<'_> for PartRecord {
-    type V1 = Self;
-    type V2 = Self;
-    type V3 = Self;
-}
-
-impl PartRecord {
-    pub(in crate::store::local) fn new(part: &Part, segments: Vec<Segment>) -> Self {
-        Self {
-            modified_millis: part.modified.unix_millis(),
-            size: part.size,
-            md5: *part.etag.md5(),
-            checksum: part.checksum.as_ref().map(StoredChecksum::of),
-            segments,
-        }
-    }
-
-    pub(in crate::store::local) fn part(&self, number: PartNumber) -> Part {
-        Part {
-            number,
-            size: self.size,
-            etag: ETag::single(self.md5),
-            modified: Timestamp::from_unix_millis(self.modified_millis),
-            checksum: self.checksum.as_ref().and_then(StoredChecksum::value),
-        }
-    }
-}
-
 /// A blob: how many records refer to it, its size, and the checksum of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::store::local) struct BlobRecord {
@@ -489,26 +320,6 @@ pub(in crate::store::local) struct BlobRecord {
     pub size: u64,
     /// `None` if it was stored before blobs had one.
     pub checksum: Option<StoredChecksum>,
-}
-
-/// A completed upload, remembered for those that did not hear of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(in crate::store::local) struct CompletionRecord {
-    pub completed_millis: i64,
-    pub bucket: u32,
-    pub key: String,
-    /// SHA-256 over numbers and tags of the parts.
-    pub parts: [u8; 32],
-    /// What was made, as it was when it was made.
-    pub made: Head,
-    /// Whether the bucket had versions.
-    pub versioned: bool,
-}
-
-impl Record<'_> for CompletionRecord {
-    type V1 = Self;
-    type V2 = Self;
-    type V3 = Self;
 }
 
 /// The value of a record.

@@ -5,10 +5,11 @@ use serde::Deserialize;
 
 use super::record::{
     BlobRecord, BucketRecord, Head, ObjectRecord, Record, StoredAlgorithm, StoredBody, StoredChecksum,
-    StoredPart, StoredVersioning, UploadRecord,
+    StoredPart, StoredVersioning,
 };
 use super::record_v2::{V2Bucket, V2Head, V2Object};
 use super::record_v3::V3Bucket;
+use super::upload_record::UploadRecord;
 
 impl Record<'_> for Head {
     type V1 = V1Head;

@@ -26,9 +26,8 @@ use std::path::Path;
 use heed::types::Bytes as Raw;
 use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, RoTxn, RwTxn, WithTls};
 
-use super::record::{
-    BlobRecord, BucketRecord, Head, ObjectRecord, StoredChecksum, UsageRecord, decode, encode,
-};
+use super::record::{BlobRecord, BucketRecord, Head, ObjectRecord, StoredChecksum, decode, encode};
+use super::usage_record::UsageRecord;
 use crate::s3::name::{BucketName, ObjectKey, PartNumber, UploadId};
 use crate::store::Error;
 use crate::store::local::blobs::segment::{BlobId, Segment};
@@ -44,6 +43,7 @@ pub(in crate::store::local) type ReadTransaction<'i> = RoTxn<'i, WithTls>;
 pub(in crate::store::local) type Row<'t> = (&'t [u8], &'t [u8]);
 
 impl From<heed::Error> for Error {
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what LMDB may say besides is its own")]
     fn from(error: heed::Error) -> Self {
         match error {
             heed::Error::Io(error) => error.into(),
@@ -219,7 +219,7 @@ pub(in crate::store::local) fn parse_upload_key(rest: &[u8]) -> Result<(ObjectKe
     let broken = || Error::Index("an upload's key is broken".to_owned());
     let (key, id) = rest.split_last_chunk::<16>().ok_or_else(broken)?;
     let key = key.strip_suffix(b"\0").and_then(|key| std::str::from_utf8(key).ok()).ok_or_else(broken)?;
-    Ok((ObjectKey::parse(key).map_err(|_| broken())?, UploadId::from_bytes(*id)))
+    Ok((ObjectKey::parse(key).ok().ok_or_else(broken)?, UploadId::from_bytes(*id)))
 }
 
 /// The key of a part.

@@ -5,10 +5,9 @@
 //! position is a counter, inverted, and 8 random bytes, and is its id as well, unless it is the version `null`, to
 //! whose position `nulls` leads. A value of `versions` is a byte that says what it is, and then the record.
 
-use super::record::{
-    BucketRecord, MarkerRecord, ObjectRecord, StoredVersioning, UsageRecord, decode, encode,
-};
+use super::record::{BucketRecord, MarkerRecord, ObjectRecord, StoredVersioning, decode, encode};
 use super::tables::{Index, Transaction};
+use super::usage_record::UsageRecord;
 use crate::clock::Timestamp;
 use crate::s3::name::VersionId;
 use crate::store::Error;

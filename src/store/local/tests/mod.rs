@@ -1,5 +1,11 @@
 //! What the engine does, through its public face, on a real file system.
 
+#![expect(
+    clippy::as_conversions,
+    clippy::wildcard_enum_match_arm,
+    reason = "numbers of tests are small, and what a test does not expect ends it"
+)]
+
 mod backup;
 mod crash;
 mod formats;
@@ -18,17 +24,13 @@ use super::blobs::segment::{BlobId, Segment};
 use super::tools::*;
 use super::*;
 use crate::auth::BodyProof;
-use crate::clock::Timestamp;
-use crate::s3::checksum::{Algorithm, ChecksumType};
+use crate::s3::checksum::Algorithm;
 use crate::s3::condition::{Conditions, WriteCondition};
 use crate::s3::listing::Selection;
 use crate::s3::metadata::Metadata;
-use crate::s3::name::{BucketName, ETag, ObjectKey, PartNumber, UploadId};
+use crate::s3::name::{BucketName, ETag, PartNumber, UploadId};
 use crate::s3::tagging::Tags;
-use crate::store::model::{
-    Completion, Copy, Deletion, NamedPart, NewBucket, NewObject, ObjectName, Part, Setting, Upload,
-    UploadName, Written,
-};
+use crate::store::model::{Copy, Deletion, NewBucket, NewObject, ObjectName, Part, Setting, Written};
 use crate::store::suite::{MIB, body, bucket, completion, key, named, new_object, now, object_name, upload};
 
 /// A store in a folder of its own, which goes with it.

@@ -112,7 +112,7 @@ async fn import(store: &Store, tree: &Path, folder: &Path, link: bool) -> BTreeM
     let mut tell = |imported: Imported| {
         assert!(all.insert(imported.path, imported.outcome).is_none());
     };
-    let import = store.import(tree, bucket(), "main".into(), link, Clock::System, &mut tell);
+    let import = store.import(tree, (bucket(), "main".into()), link, Clock::System, &mut tell);
     import.await.expect("imported");
     all
 }

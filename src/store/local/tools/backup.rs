@@ -13,7 +13,8 @@ use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 
-use super::fsck::{place, referring};
+use super::fsck::referring;
+use super::report::place;
 use super::scrub::{Found, is_damage, read_blob};
 use super::snapshot::{Snapshot, Step};
 use crate::private;
@@ -30,8 +31,11 @@ const CREDENTIALS: &str = "credentials.toml";
 /// What a backup did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Backup {
+    /// Blobs that the backup holds.
     pub blobs: u64,
+    /// Those of them that were copied now.
     pub copied: u64,
+    /// Bytes of those.
     pub copied_bytes: u64,
     /// Blobs of an earlier backup that nothing refers to any more.
     pub removed: u64,
@@ -228,7 +232,9 @@ fn remove_orphans(target: &Layout, backup: &mut Backup) -> Result<(), BackupErro
 /// Why a backup was not made.
 #[derive(Debug)]
 pub enum BackupError {
+    /// The store, or the backup, cannot be opened.
     Open(OpenError),
+    /// The index failed.
     Store(Error),
 }
 

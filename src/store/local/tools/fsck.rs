@@ -1,109 +1,23 @@
 //! The examination of a whole store, for whoever asks; it reads every record, and no file.
 
 use std::collections::{HashMap, HashSet};
-use std::fmt;
 use std::fs;
-use std::path::PathBuf;
 
 use heed::RoTxn;
 
+use super::report::{Problem, Report};
 use crate::s3::name::{BucketName, VersionId};
 use crate::store::Error;
 use crate::store::local::blobs::layout::Layout;
 use crate::store::local::blobs::medium::Medium;
 use crate::store::local::blobs::segment::{BlobId, Segment};
 use crate::store::local::index::record::{
-    BlobRecord, BucketRecord, Head, ObjectRecord, PartRecord, StoredBody, UploadRecord, UsageRecord, decode,
-    encode,
+    BlobRecord, BucketRecord, Head, ObjectRecord, StoredBody, decode, encode,
 };
 use crate::store::local::index::tables::{Index, parse_upload_key};
+use crate::store::local::index::upload_record::{PartRecord, UploadRecord};
+use crate::store::local::index::usage_record::UsageRecord;
 use crate::store::local::index::versions::{Version, parse_version_key};
-use crate::store::model::Usage;
-
-/// Something that is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Problem {
-    /// A record cannot be read; table and key.
-    Record { table: &'static str, key: String, error: String },
-    /// A record belongs to a bucket or an upload that is not there; table and key.
-    Stray { table: &'static str, key: String },
-    /// The file of a blob is not there: objects are damaged.
-    Missing { blob: String, objects: Vec<String> },
-    /// The file of a blob has another size: objects are damaged.
-    Size { blob: String, recorded: u64, found: u64, objects: Vec<String> },
-    /// The bytes of a blob were found not to be what was stored: objects are damaged, and not served.
-    Damaged { blob: String, objects: Vec<String> },
-    /// A body in the index is not what was stored, and is not served.
-    Body { object: String },
-    /// References are counted wrongly.
-    Count { blob: String, counted: u32, found: u32 },
-    /// What a bucket holds is counted wrongly.
-    Usage { bucket: String, counted: Usage, found: Usage },
-    /// The current version of a key is not where it belongs, or the version `null` is not found.
-    Order { key: String },
-    /// A file to which nothing refers.
-    Orphan { path: PathBuf },
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Record { table, key, error } => write!(f, "damaged record in {table}, {key}: {error}"),
-            Self::Stray { table, key } => write!(f, "record without an owner in {table}, {key}"),
-            Self::Missing { blob, objects } => {
-                write!(f, "{} is not there; damaged: {}", place(blob), objects.join(", "))
-            }
-            Self::Damaged { blob, objects } => {
-                let damaged = objects.join(", ");
-                write!(f, "{} does not hold what was stored; damaged: {damaged}", place(blob))
-            }
-            Self::Body { object } => {
-                write!(f, "the index does not hold what was stored; damaged: {object}")
-            }
-            Self::Size { blob, recorded, found, objects } => {
-                let damaged = objects.join(", ");
-                let place = place(blob);
-                write!(f, "{place} has {found} bytes instead of {recorded}; damaged: {damaged}")
-            }
-            Self::Count { blob, counted, found } => {
-                write!(f, "blob {blob} is counted {counted} times and referred to {found} times")
-            }
-            Self::Usage { bucket, counted, found } => write!(
-                f,
-                "bucket {bucket} is said to hold {} versions, {} bytes and {} of records, and holds {}, {} and {}",
-                counted.versions,
-                counted.bytes,
-                counted.record_bytes,
-                found.versions,
-                found.bytes,
-                found.record_bytes
-            ),
-            Self::Order { key } => write!(f, "the versions of {key} are out of order"),
-            Self::Orphan { path } => write!(f, "nothing refers to {}", path.display()),
-        }
-    }
-}
-
-/// The file of a blob, below the directory of the store: what is to be put back.
-pub(in crate::store::local) fn place(blob: &str) -> String {
-    format!("blobs/{}/{blob}", blob.get(..2).unwrap_or_default())
-}
-
-/// What an examination found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    pub buckets: u64,
-    /// Current objects, and other versions and delete markers.
-    pub objects: u64,
-    pub versions: u64,
-    pub uploads: u64,
-    pub parts: u64,
-    pub blobs: u64,
-    pub blob_bytes: u64,
-    pub problems: Vec<Problem>,
-    /// How many further problems were mended.
-    pub mended: usize,
-}
 
 /// Examines structure, references, sizes and files; reads no bodies but those in the index. The store must not be in use.
 ///

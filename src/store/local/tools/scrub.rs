@@ -12,9 +12,11 @@ use std::ops::Bound;
 use rustix::fs::{Advice, fadvise};
 use serde::{Deserialize, Serialize};
 
-use super::fsck::{Names, place, referring};
+use super::fsck::{Names, referring};
+use super::report::place;
 use super::snapshot::{Snapshot, Step};
 use crate::s3::checksum::{Checksum, Hasher};
+use crate::size;
 use crate::store::Error;
 use crate::store::local::blobs::layout::Layout;
 use crate::store::local::blobs::medium::Disk;
@@ -34,10 +36,13 @@ pub struct Scrub {
     stage: Stage,
     /// The key behind which it goes on.
     after: Option<Vec<u8>>,
+    /// Bodies that were read.
     pub bodies: u64,
+    /// Bytes of those.
     pub bytes: u64,
     /// Bodies that have no checksum of their own: blobs that were stored by the first version of the format.
     pub unchecked: u64,
+    /// Bodies that are not what was stored.
     pub damaged: u64,
 }
 
@@ -66,6 +71,7 @@ type CopiedRow = (Vec<u8>, Vec<u8>);
 pub struct Scrubbed {
     /// Damaged objects, versions and parts, by name, each with the file that is to be put back.
     pub damaged: Vec<String>,
+    /// Whether every body has been read.
     pub is_done: bool,
 }
 
@@ -81,7 +87,7 @@ impl Snapshot {
             Stage::Versions => self.scrub_inline(scrub, Stage::Done, step)?,
             Stage::Done => Vec::new(),
         };
-        scrub.damaged += damaged.len() as u64;
+        scrub.damaged += size::bytes(damaged.len());
         Ok(Scrubbed { damaged, is_done: scrub.stage == Stage::Done })
     }
 
@@ -171,8 +177,8 @@ impl Snapshot {
                 continue;
             }
             scrub.bodies += 1;
-            scrub.bytes += body.len() as u64;
-            step(body.len() as u64);
+            scrub.bytes += size::bytes(body.len());
+            step(size::bytes(body.len()));
             if !record.is_of(body) {
                 let transaction = self.index.read()?;
                 let names = Names::of(&self.index, &transaction)?;
@@ -231,10 +237,10 @@ fn digest(
             let _ = fadvise(&file, 0, None, Advice::DontNeed);
             return Ok((size, hasher.map(Hasher::finish)));
         }
-        size += read as u64;
+        size += size::bytes(read);
         if let Some(hasher) = &mut hasher {
             hasher.update(buffer.get(..read).unwrap_or_default());
         }
-        step(read as u64);
+        step(size::bytes(read));
     }
 }

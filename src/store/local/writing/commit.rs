@@ -14,6 +14,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use crate::metrics::{Counter, Histogram};
+use crate::size;
 use crate::store::Error;
 use crate::store::local::blobs::blob::NewBlob;
 use crate::store::local::blobs::layout::Layout;
@@ -170,7 +171,7 @@ impl Worker {
     fn carry_out(&mut self, mut batch: Vec<Change>) {
         let linked = self.link_blobs(&mut batch);
         let mut answers = Vec::with_capacity(batch.len());
-        self.counts.changes.add(batch.len() as u64);
+        self.counts.changes.add(size::bytes(batch.len()));
         let started = Instant::now();
         let outcome = self.apply(batch, &mut answers);
         self.counts.times.observe(started.elapsed());

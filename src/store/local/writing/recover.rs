@@ -7,8 +7,10 @@ use crate::store::Error;
 use crate::store::local::blobs::layout::{Layout, VERSION};
 use crate::store::local::blobs::medium::Medium;
 use crate::store::local::blobs::segment::BlobId;
-use crate::store::local::index::record::{ObjectRecord, PartRecord, UsageRecord, decode, encode};
+use crate::store::local::index::record::{ObjectRecord, decode, encode};
 use crate::store::local::index::tables::Index;
+use crate::store::local::index::upload_record::PartRecord;
+use crate::store::local::index::usage_record::UsageRecord;
 use crate::store::local::index::versions::{Version, parse_version_key};
 
 /// The first format in which everything was counted that is counted today.

@@ -32,7 +32,9 @@ const PATH_BYTES_MAX: usize = 4096;
 /// An object that has no file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
+    /// The key of the object.
     pub key: String,
+    /// Why it was not exported.
     pub why: String,
 }
 
@@ -41,9 +43,11 @@ pub struct Refused {
 pub struct Exported {
     /// Files that were made.
     pub made: u64,
+    /// Bytes of the files that were made.
     pub made_bytes: u64,
     /// Files that were there already.
     pub kept: u64,
+    /// Objects that cannot be files.
     pub refused: u64,
     /// Files of an earlier export whose objects are gone.
     pub removed: u64,

@@ -23,6 +23,7 @@ use crate::s3::condition::WriteCondition;
 use crate::s3::metadata::{CONTENT_TYPE_DEFAULT, Metadata};
 use crate::s3::name::{BucketName, ETag, ObjectKey};
 use crate::s3::tagging::Tags;
+use crate::size;
 use crate::store::Error;
 use crate::store::local::Store;
 use crate::store::local::blobs::blob::{Received, Writer};
@@ -38,7 +39,9 @@ const READ_BYTES: usize = 256 * 1024;
 /// A file of the tree and what became of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Imported {
+    /// The path of the file.
     pub path: String,
+    /// What became of it.
     pub outcome: Outcome,
 }
 
@@ -84,8 +87,7 @@ impl Store {
     pub async fn import(
         &self,
         tree: Arc<Tree>,
-        bucket: BucketName,
-        owner: String,
+        (bucket, owner): (BucketName, String),
         link: bool,
         clock: Clock,
         tell: &mut dyn FnMut(Imported),
@@ -143,7 +145,8 @@ impl Import {
     /// Reads a file, and makes its body durable in the store.
     fn read(&self, entry: &Entry) -> Result<(NewObject, Received), Stop> {
         let key = ObjectKey::parse(&entry.key)
-            .map_err(|_| Stop::Refused(format!("a key of {} bytes is too long", entry.key.len())))?;
+            .ok()
+            .ok_or_else(|| Stop::Refused(format!("a key of {} bytes is too long", entry.key.len())))?;
         let mut file = open_file(&entry.folder, &entry.name).map_err(|error| refused(error.into()))?;
         let before = fstat(&file).map_err(|error| refused(error.into()))?;
         let (length, at) = (size(&before), modified(&before));
@@ -229,7 +232,7 @@ fn digest(file: &mut File, mut writer: Writer, is_there: bool) -> Result<(Writer
     let mut digester = BodyProof::digester(Algorithm::Crc64Nvme);
     loop {
         let mut piece = Vec::with_capacity(READ_BYTES);
-        file.by_ref().take(READ_BYTES as u64).read_to_end(&mut piece).map_err(refused)?;
+        file.by_ref().take(size::bytes(READ_BYTES)).read_to_end(&mut piece).map_err(refused)?;
         if piece.is_empty() {
             return Ok((writer, digester.finish()));
         }
@@ -253,7 +256,8 @@ fn described(row: Option<&Row>, key: &ObjectKey) -> Result<(Metadata, Tags), Sto
     let metadata = Metadata::of_entries(row.metadata.0.clone())
         .ok_or_else(|| Stop::Refused("the manifest gives it metadata that no object can have".to_owned()))?;
     let tags = Tags::of_entries(row.tags.0.clone())
-        .map_err(|_| Stop::Refused("the manifest gives it tags that no object can have".to_owned()))?;
+        .ok()
+        .ok_or_else(|| Stop::Refused("the manifest gives it tags that no object can have".to_owned()))?;
     Ok((metadata, tags))
 }
 

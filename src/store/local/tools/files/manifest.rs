@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::TreeError;
 use crate::clock::Timestamp;
 use crate::s3::name::ETag;
+use crate::size;
 
 /// Its name in the root of the tree.
 pub(super) const NAME: &str = ".presigned-manifest.jsonl";
@@ -133,7 +134,7 @@ impl Manifest {
                 places.push((row.key.clone(), place));
             }
             without_file += u64::from(row.path.is_none());
-            place += rows.text.len() as u64;
+            place += size::bytes(rows.text.len());
             number += 1;
             last = row.key;
         }

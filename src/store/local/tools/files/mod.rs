@@ -29,6 +29,7 @@ use crate::store::Error;
 /// Why a bucket was not exported, or a tree not imported.
 #[derive(Debug)]
 pub enum TreeError {
+    /// The bucket does not exist.
     NoSuchBucket(BucketName),
     /// The tree is in the store, or the store in the tree; holds both.
     Overlap(PathBuf, PathBuf),
@@ -38,10 +39,14 @@ pub enum TreeError {
     Busy(PathBuf),
     /// A line of the manifest is not what an export writes.
     Manifest {
+        /// The line, from 1.
         line: u64,
+        /// What is wrong with it.
         why: String,
     },
+    /// A folder cannot be read or written.
     Folder(PathBuf, io::Error),
+    /// The store refused, or failed.
     Store(Error),
 }
 

@@ -133,6 +133,10 @@ impl Pending {
             Ok(found) => kind(&found?),
             Err(error) => return Some(Item::Refused(path, error.to_string())),
         };
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "there are few other kinds, none of which is read"
+        )]
         let is_folder = match found {
             FileType::Directory => true,
             FileType::RegularFile => false,
