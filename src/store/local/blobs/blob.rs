@@ -152,10 +152,6 @@ impl Writer {
 }
 
 /// A body that arrived whole and is durable, with its proof: what alone can be published.
-///
-/// ```compile_fail,E0451
-/// let received = presigned::store::Received { proof: todo!(), content: todo!() };
-/// ```
 #[derive(Debug)]
 pub(crate) struct Received {
     pub(in crate::store::local) proof: BodyProof,
