@@ -238,7 +238,7 @@ pub enum Clock {
     /// The system's wall clock.
     #[default]
     System,
-    /// Milliseconds since the epoch, set by whoever holds the other end.
+    /// Milliseconds since the epoch, set by anyone who holds the other end.
     Manual(Arc<AtomicI64>),
 }
 

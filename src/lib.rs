@@ -80,7 +80,7 @@
 //! let arrival = Arrival::of(&head, [203, 0, 113, 9].into(), Scheme::Https)?;
 //! let request = Request::parse(head, arrival, &domains)?;
 //! let verified = authenticate(request, &keyring, &Settings::default(), now).map_err(|refused| refused.error)?;
-//! // A request without any signature is verified as nobody's: what that is worth is for you to decide.
+//! // A request without any signature is verified as no one's: what that is worth is for you to decide.
 //! assert!(matches!(verified.identity(), Identity::User { user, .. } if user.id == "main"));
 //! assert_eq!(verified.request().target().key().unwrap().as_str(), "test.txt");
 //! # Ok::<(), presigned::s3::Error>(())

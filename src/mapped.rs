@@ -25,11 +25,11 @@ pub(crate) fn window(file: &Arc<File>, offset: u64, length: u64) -> io::Result<B
     #[expect(unsafe_code, reason = "large bodies are served from mappings, without a copy")]
     // SAFETY: the mapping is shared and read-only. Blobs are immutable: they are linked when complete, and only
     // ever unlinked, which keeps mapped pages alive; the store's lock keeps other instances away. A file outside that
-    // an export or an import made another name of a blob is read-only, and whoever asked for it was told never to
+    // an export or an import made another name of a blob is read-only, and anyone who asked for it was told never to
     // change it. The window lies within the file, whose length was checked when it was opened.
     let mapping = unsafe { options.map(file.as_ref())? };
     // Reads the window in here, on a blocking thread, so that no worker waits for the disk and a broken one is
-    // an error instead of a trap. What is in memory already is only looked up: most often nobody touches it, since
+    // an error instead of a trap. What is in memory already is only looked up: most often no one touches it, since
     // the file is sent in its place.
     if !is_resident(&mapping) {
         match mapping.advise(Advice::PopulateRead) {
@@ -44,11 +44,11 @@ pub(crate) fn window(file: &Arc<File>, offset: u64, length: u64) -> io::Result<B
 /// Whether all pages of a mapping are in memory.
 fn is_resident(mapping: &Mmap) -> bool {
     let mut pages = vec![0_u8; mapping.len().div_ceil(page_size()) + 1];
-    // The system wants the begin of a page; a mapping may begin within one.
+    // The system wants the start of a page; a mapping may begin within one.
     let before = mapping.as_ptr().addr() % page_size();
     let start = mapping.as_ptr().wrapping_sub(before).cast_mut().cast();
     #[expect(unsafe_code, reason = "there is no other way to ask for this")]
-    // SAFETY: `mincore` reads no memory. It looks at `before + len` bytes from the begin of a page, all of which the
+    // SAFETY: `mincore` reads no memory. It looks at `before + len` bytes from the start of a page, all of which the
     // mapping covers, and writes a byte for each of their pages into `pages`, which has one more than that.
     let asked = unsafe { libc::mincore(start, before + mapping.len(), pages.as_mut_ptr()) };
     let count = (before + mapping.len()).div_ceil(page_size());

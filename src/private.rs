@@ -1,5 +1,5 @@
-//! Files and directories that nobody but their owner can read, whatever the umask, and that are never written through a
-//! link which somebody else has put in their place.
+//! Files and directories that no one but their owner can read, whatever the umask, and that are never written through a
+//! link which someone else has put in their place.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -38,7 +38,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// Gives a file this content, durably: whoever reads it finds the old or the new one.
+/// Gives a file this content, durably: anyone who reads it finds the old or the new one.
 ///
 /// # Errors
 /// The file system's.
@@ -46,7 +46,7 @@ pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     replace_with(path, content, 0o600)
 }
 
-/// The same, of a file that everybody may read.
+/// The same, of a file that everyone may read.
 ///
 /// # Errors
 /// The file system's.
@@ -69,7 +69,7 @@ fn create_with(path: &Path, mode: u32) -> io::Result<File> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
-    // Fails where somebody has put another in its place meanwhile; a link is none that could be followed.
+    // Fails where someone has put another in its place meanwhile; a link is not one that could be followed.
     OpenOptions::new().write(true).create_new(true).mode(mode).open(path)
 }
 

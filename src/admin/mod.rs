@@ -11,7 +11,7 @@ use crate::api::{Body, Context, Reply, metrics};
 pub const PREFIX: &str = "/_presigned/";
 /// Answers 200 for as long as requests are accepted.
 pub const HEALTH: &str = "/_presigned/health";
-/// What is counted, for whoever knows the token.
+/// What is counted, for anyone who knows the token.
 const METRICS: &str = "/_presigned/metrics";
 
 /// Answers a request below [`PREFIX`].

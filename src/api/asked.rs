@@ -64,7 +64,7 @@ pub(super) fn named_algorithm(request: &Request) -> Result<Option<Algorithm>, Er
 /// The part that the request asks for.
 ///
 /// # Errors
-/// `InvalidRequest` beside a range, `InvalidArgument` for what is no number of a part.
+/// `InvalidRequest` next to a range, `InvalidArgument` for what is not a number of a part.
 pub(super) fn asked_part(request: &Request) -> Result<Option<PartNumber>, Error> {
     let Some(number) = request.query().value("partNumber") else {
         return Ok(None);

@@ -46,7 +46,7 @@ pub struct Peer {
 
 /// What a connection is, to who answers its requests.
 pub trait Line: Debug + Send + Sync {
-    /// Whether the other end has closed it. One that has only said that it will send no more counts as gone: nobody can
+    /// Whether the other end has closed it. One that has only said that it will send no more counts as gone: no one can
     /// tell the difference.
     fn is_gone(&self) -> bool;
     /// Whether what is handed to it goes to the kernel as it is, untouched: then it may be a mapping of a file.
@@ -68,7 +68,7 @@ pub struct Settings {
 pub struct Rules {
     /// The keys that requests are signed with.
     pub keyring: Keyring,
-    /// Everybody who has keys.
+    /// Everyone who has keys.
     pub users: Vec<Arc<User>>,
     /// How strict signatures are checked.
     pub auth: auth::Settings,
@@ -206,7 +206,7 @@ impl<'r> Addressed<'r> {
     ///
     /// # Errors
     /// Returns `InvalidBucketName` for a name that no bucket can have, and `NoSuchBucket`. Whether a bucket exists is
-    /// told to everybody, before any permission: so S3 does.
+    /// told to everyone, before any permission: so S3 does.
     pub(super) async fn find(request: &'r Request, store: &Store) -> Result<Self, Error> {
         let owned = async |name| store.bucket(name).await.map_err(|error| from_store(error, request));
         request.target().check_name()?;
@@ -321,7 +321,7 @@ impl<'c> ObjectCall<'c> {
         Ok(ObjectName { bucket: self.bucket().clone(), key: self.key.clone(), version })
     }
 
-    /// What a PUT or a copy says of its object; the token `aws-chunked` is no encoding if `framed`.
+    /// What a PUT or a copy says of its object; the token `aws-chunked` is not an encoding if `framed`.
     ///
     /// # Errors
     /// Returns what is wrong with its metadata, tags or condition.

@@ -55,7 +55,7 @@ impl Requests {
     }
 
     fn write(&self, text: &mut Exposition) {
-        // Operations that nobody asked for would only be in the way.
+        // Operations that no one asked for would only be in the way.
         let mut asked: Vec<(&str, &Counts)> =
             self.operations.iter().map(|(name, counts)| (*name, counts)).collect();
         asked.retain(|(_, counts)| counts.time.count() > 0);

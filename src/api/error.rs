@@ -115,7 +115,7 @@ fn unquoted(etag: &str) -> &str {
     etag.trim().trim_matches('"')
 }
 
-/// What is said of a delete marker: it is no object where it is the current version, and cannot be read where it is
+/// What is said of a delete marker: it is not an object where it is the current version, and cannot be read where it is
 /// named.
 fn delete_marker(
     request: &Request,

@@ -18,7 +18,7 @@ use crate::store::model::Bucket;
 /// Checks that a bucket belongs to the account that the client expects, if it says so in this header.
 ///
 /// # Errors
-/// `InvalidBucketOwnerAWSAccountID` for what is no id of an account, `AccessDenied` for another.
+/// `InvalidBucketOwnerAWSAccountID` for what is not an id of an account, `AccessDenied` for another.
 pub(super) fn check_expected_owner(request: &Request, header: &str, bucket: &Bucket) -> Result<(), Error> {
     check_owner_id(request, header)?;
     match request.amz(header) {

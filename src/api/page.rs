@@ -84,7 +84,7 @@ pub(super) fn check(request: &Request) -> Result<(), Error> {
     Ok(())
 }
 
-/// The version that a page begins behind.
+/// The version that a page begins after.
 pub(super) fn version_after(query: &Query) -> Result<Option<VersionId>, Error> {
     let key_marker = query.value("key-marker").unwrap_or_default();
     let version_marker = query.value("version-id-marker").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Preflights: what browsers ask before they send a request to another origin. Nobody signs them.
+//! Preflights: what browsers ask before they send a request to another origin. No one signs them.
 
 use super::call::Context;
 use crate::s3::check::Check;

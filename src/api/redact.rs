@@ -1,5 +1,5 @@
 //! Strikes out of what is logged what would let its reader act: signatures and session tokens, also where a URL was
-//! mangled on its way and they stand in a path, in a name or behind another sign than `=`.
+//! mangled on its way and they stand in a path, in a name or after another sign than `=`.
 
 use std::borrow::Cow;
 
@@ -7,7 +7,7 @@ use memchr::{memchr, memchr_iter, memchr2_iter, memchr3};
 
 use crate::s3::uri;
 
-/// Parameters whose values let somebody else act, or prove that they could.
+/// Parameters whose values let someone else act, or prove that they could.
 const SECRET_PARAMETERS: [&str; 3] = ["x-amz-signature", "x-amz-security-token", "signature"];
 /// End of the word "secret", which is in the name of a parameter that was given a secret key by mistake. It starts with
 /// the byte that is searched for.
@@ -16,12 +16,12 @@ const SECRET_NAME: &[u8] = b"cret";
 const KEY_PARAMETERS: [&str; 2] = ["x-amz-credential", "awsaccesskeyid"];
 /// Longest access key that is shown before it is known to be one; secret keys have 40 characters.
 const ACCESS_KEY_LENGTH_MAX: usize = 32;
-/// Ends of the names that secrets stand behind, in lower case; where the rarest byte of each stands, and which it is.
+/// Ends of the names that secrets stand after, in lower case; where the rarest byte of each stands, and which it is.
 const MARKS: [(&[u8], usize, u8); 2] = [(b"ignature", 1, b'g'), (b"token", 2, b'k')];
 /// What stands soon before `token`, with a `-` between that may have been encoded several times over.
 const TOKEN_KINDS: [&[u8]; 2] = [b"curity", b"ession"];
 const TOKEN_GAP_MAX: usize = 8;
-/// How far behind its name a secret begins, at most: a `=` may have been encoded several times over.
+/// How far after its name a secret begins, at most: a `=` may have been encoded several times over.
 const GAP_MAX: usize = 16;
 /// Shortest secret: SHA-1 in base64 has 28 characters, the last of which may be cut off.
 const SECRET_LENGTH_MIN: usize = 27;
@@ -170,7 +170,7 @@ fn strike(text: &str, bare: bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Where secrets begin and end: what stands behind marks, and, if `bare`, runs of as many hexadecimal digits as a
+/// Where secrets begin and end: what follows marks, and, if `bare`, runs of as many hexadecimal digits as a
 /// signature has, or more. Few bytes are looked at: this is done for every request, and there is nothing to find.
 fn secrets(bytes: &[u8], bare: bool) -> Vec<(usize, usize)> {
     let mut found = Vec::new();
@@ -188,7 +188,7 @@ fn secrets(bytes: &[u8], bare: bool) -> Vec<(usize, usize)> {
             }
             if let Some((start, end)) = behind(bytes, start + mark.len()) {
                 found.push((start, end));
-                // Whatever stands behind a mark farther from the end, ends there, too.
+                // Whatever stands after a mark farther from the end, ends there, too.
                 from = end.saturating_sub(mark.len() + GAP_MAX);
             }
         }
@@ -253,7 +253,7 @@ fn digits(bytes: &[u8], found: &mut Vec<(usize, usize)>) {
     }
 }
 
-/// The secret that begins soon behind a mark.
+/// The secret that begins soon after a mark.
 fn behind(bytes: &[u8], mark_end: usize) -> Option<(usize, usize)> {
     let (mut start, mut at, mut length) = (mark_end, mark_end, 0);
     while length < SECRET_LENGTH_MIN {

@@ -104,7 +104,7 @@ pub(super) fn check_source_size(bytes: u64) -> Result<(), Error> {
     }
 }
 
-/// Reads a span of a body to its end, for what `take` makes of it: few at once, and each only for as long as somebody waits
+/// Reads a span of a body to its end, for what `take` makes of it: few at once, and each only for as long as someone waits
 /// for what comes of it. `failed` says what an error of the store means.
 ///
 /// # Errors

@@ -94,11 +94,11 @@ enum State {
     ChunkLine,
     /// In the data of a chunk, with this many bytes to come.
     Data { left: u64 },
-    /// In the line end behind the data.
+    /// In the line end after the data.
     DataEnd,
-    /// Behind the last chunk, at the begin of or in a trailer line.
+    /// After the last chunk, at the start of or in a trailer line.
     TrailerLine,
-    /// Behind the empty line: what follows is ignored.
+    /// After the empty line: what follows is ignored.
     End,
 }
 
@@ -197,7 +197,7 @@ impl Decoder {
     pub(super) fn finish(mut self) -> Result<Option<Checksum>, Error> {
         match self.state {
             State::End => {}
-            // The line end behind the last chunk may be left out, but not half of it.
+            // The line end after the last chunk may be left out, but not half of it.
             State::TrailerLine if self.line.is_empty() => {}
             State::ChunkLine | State::Data { .. } | State::DataEnd | State::TrailerLine => {
                 return Err(terminated());
@@ -316,7 +316,7 @@ impl Decoder {
 }
 
 /// The signature of `;chunk-signature=…`. Another parameter before it is taken for a signature that does not
-/// match; behind it, for a broken line: so S3 answers.
+/// match; after it, for a broken line: so S3 answers.
 fn chunk_signature(extensions: &str, signing: &ChunkSigning) -> Result<String, Error> {
     let (first, rest) =
         extensions.split_once(';').map_or((extensions, None), |(first, rest)| (first, Some(rest)));
@@ -387,7 +387,7 @@ mod tests {
             (data.as_slice(), trailer.map(|t| t.base64()).as_deref()),
             (&b"hello world"[..], Some("DUoRhQ=="))
         );
-        // A line feed of its own behind the value, blanks around it, the last of two.
+        // A line feed of its own after the value, blanks around it, the last of two.
         let body = b"b\r\nhello world\r\n0\r\nx-amz-checksum-crc32:AAAAAA==\r\nX-Amz-Checksum-Crc32: DUoRhQ== \n\r\n\r\n";
         assert!(
             decode(body, crc32, 11)

@@ -56,7 +56,7 @@ pub(super) const V2_PARAMETERS: [&str; 3] = ["AWSAccessKeyId", "Expires", "Signa
 /// Finds the mechanism.
 ///
 /// # Errors
-/// `InvalidArgument` for two at once, for an unknown scheme, and for a header that is no authorization at all.
+/// `InvalidArgument` for two at once, for an unknown scheme, and for a header that is not an authorization at all.
 pub(super) fn mechanism(request: &Request) -> Result<Mechanism, Error> {
     let query = request.query();
     let header = authorization(request);

@@ -86,7 +86,7 @@ const V2_EXPIRES_MAX: i64 = 2_147_483_647;
 /// Parses the `Expires` of a V2 URL.
 ///
 /// # Errors
-/// `AccessDenied` if it is no date.
+/// `AccessDenied` if it is not a date.
 pub(super) fn parse_v2_expires(text: &str) -> Result<Timestamp, Error> {
     let seconds = parse_decimal(text).filter(|&seconds| seconds <= V2_EXPIRES_MAX).ok_or_else(|| {
         ErrorCode::AccessDenied

@@ -17,7 +17,7 @@ use crate::s3::name::hex_encode;
 pub struct User {
     /// The canonical id.
     pub id: String,
-    /// The name beside it.
+    /// The name next to it.
     pub display_name: String,
 }
 

@@ -87,7 +87,7 @@ pub enum RegionRule {
 /// Who sent a request.
 #[derive(Clone, Debug)]
 pub enum Identity {
-    /// Nobody in particular: policy decides what that is worth.
+    /// No one in particular: policy decides what that is worth.
     Anonymous,
     /// The holder of a key.
     User {
@@ -172,7 +172,7 @@ pub struct Examination {
     pub verdict: Result<Verified, Box<Refused>>,
 }
 
-/// Verifies a request. One without any signature is no error: it is [`Identity::Anonymous`], and whoever calls this
+/// Verifies a request. One without any signature is no error: it is [`Identity::Anonymous`], and anyone who calls this
 /// must look at [`Verified::identity`] before acting on it.
 ///
 /// # Errors

@@ -38,7 +38,7 @@ pub(super) enum Payload {
     Unsigned,
     /// Its SHA-256, or what stands in its place: compared with the body when that has come.
     Sha256(String),
-    /// It is framed in chunks, signed or not, with or without a trailer behind them.
+    /// It is framed in chunks, signed or not, with or without a trailer after them.
     Chunked { signing: Option<Box<ChunkSigning>>, trailer: bool },
 }
 
@@ -89,7 +89,7 @@ impl Payload {
         }
     }
 
-    /// From the header of a request that nobody signed.
+    /// From the header of a request that no one signed.
     ///
     /// # Errors
     /// As [`Payload::of_header`]; signed chunks need a signer.

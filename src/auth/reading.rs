@@ -1,7 +1,7 @@
 //! One signed value has one reading: what could be signed as one thing and read as another is refused.
 //!
 //! A signature covers a text, and the server acts on what it reads. Where several requests have the same text,
-//! whoever holds one of them could send another.
+//! anyone who holds one of them could send another.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use crate::s3::error::Error;
 use crate::s3::operation::Operation;
 use crate::s3::request::{Request, is_amz};
 
-/// S3 lets an unsigned header of this name pass beside a signed parameter.
+/// S3 lets an unsigned header of this name pass besides a signed parameter.
 const CONTENT_SHA256: &str = "x-amz-content-sha256";
 const COPY_SOURCE: &str = "x-amz-copy-source";
 
@@ -93,7 +93,7 @@ fn is_header(name: &str, value: &str, operation: Operation) -> bool {
     is(name, TRAILER) || (!is_upload && is_checksum()) || (is_metadata() && value.contains("=?"))
 }
 
-/// V2 signs what is decoded. A control character would be signed as a blank, and what stands behind an `&` in a value
+/// V2 signs what is decoded. A control character would be signed as a blank, and what follows an `&` in a value
 /// as a parameter of its own.
 fn check_v2(request: &Request) -> Result<(), Error> {
     for (name, value) in request.query().iter() {

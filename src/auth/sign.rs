@@ -54,7 +54,7 @@ pub struct Presign<'a> {
 }
 
 impl Presign<'_> {
-    /// What the version would not sign of the parameters and headers to be signed: whoever has the URL could leave it
+    /// What the version would not sign of the parameters and headers to be signed: anyone who has the URL could leave it
     /// out or change it.
     pub fn unsigned(&self) -> Option<&str> {
         if self.version == SignVersion::V4 {

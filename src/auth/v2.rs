@@ -20,7 +20,7 @@ use crate::s3::operation::Operation;
 use crate::s3::request::Request;
 use crate::s3::target::{Style, Target};
 
-/// Parameters that are signed beside those that select an operation: what S3 documents and clients sign.
+/// Parameters that are signed besides those that select an operation: what S3 documents and clients sign.
 const SIGNED_PARAMETERS: [&str; 11] = [
     "defaultObjectAcl",
     "partNumber",
@@ -35,7 +35,7 @@ const SIGNED_PARAMETERS: [&str; 11] = [
     "versionId",
 ];
 
-/// Whether a query parameter is signed. Not all that select an operation are documented for V2; unsigned, whoever
+/// Whether a query parameter is signed. Not all that select an operation are documented for V2; unsigned, anyone who
 /// holds a URL could change what it does.
 pub(super) fn is_signed(name: &str) -> bool {
     SIGNED_PARAMETERS.contains(&name) || Operation::is_sub_resource(name)

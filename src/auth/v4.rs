@@ -97,7 +97,7 @@ fn check_lifetime(
     Ok(())
 }
 
-/// Every `x-amz-*` header, `Content-MD5` and the host must be signed: whoever passes a URL on could add them.
+/// Every `x-amz-*` header, `Content-MD5` and the host must be signed: anyone who passes a URL on could add them.
 fn check_headers_signed(request: &Request, signed: &[String]) -> Result<(), Error> {
     let unsigned = |name: &str| signed.binary_search_by(|known| known.as_str().cmp(name)).is_err();
     let mut missing: Vec<&str> = request

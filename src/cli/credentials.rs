@@ -1,4 +1,4 @@
-//! The key pair a store is given when nobody named one: made once, kept beside the data, readable by its owner.
+//! The key pair a store is given when no one named one: made once, kept next to the data, readable by its owner.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! `presigned fsck`: examines a store that nobody serves, and mends what is safe to mend.
+//! `presigned fsck`: examines a store that no one serves, and mends what is safe to mend.
 
 use std::path::PathBuf;
 

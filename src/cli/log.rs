@@ -112,7 +112,7 @@ impl Lines {
             std::mem::swap(&mut text, &mut waiting.text);
             let lost = std::mem::take(&mut waiting.lost);
             drop(waiting);
-            // There is nobody who could be told that the log cannot be written.
+            // There is no one who could be told that the log cannot be written.
             let _ = to.write_all(&text);
             if lost > 0 {
                 let _ = to.write_fmt(format_args!(

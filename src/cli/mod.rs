@@ -82,7 +82,7 @@ fn refuse(error: &clap::Error) -> ExitCode {
         ClapError::DisplayHelp
         | ClapError::DisplayVersion
         | ClapError::DisplayHelpOnMissingArgumentOrSubcommand => {
-            // Nobody is left to be told that standard output is gone.
+            // No one is left to be told that standard output is gone.
             let _ = error.print();
             ExitCode::from(u8::from(error.use_stderr()) * 2)
         }
@@ -108,7 +108,7 @@ fn complain(error: &dyn Display) {
     eprintln!("presigned: {error}");
 }
 
-/// Prints a line. Whoever closed standard output does not want to read it; that it is full is an error.
+/// Prints a line. Anyone who closed standard output does not want to read it; that it is full is an error.
 fn say(text: &dyn Display) -> Result<(), Failure> {
     match writeln!(std::io::stdout(), "{text}") {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),

@@ -1,4 +1,4 @@
-//! The bar that long work moves, where somebody can see it.
+//! The bar that long work moves, where someone can see it.
 
 use std::io::IsTerminal as _;
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// Whether somebody sees it; if not, finding out how much there is to do may be left out.
+    /// Whether someone sees it; if not, finding out how much there is to do may be left out.
     pub(super) fn is_seen() -> bool {
         std::io::stderr().is_terminal()
     }

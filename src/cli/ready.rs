@@ -39,7 +39,7 @@ pub(super) struct ReadyFile {
 }
 
 impl ReadyFile {
-    /// Writes it, one URL a line. Whoever waits for it may be another user.
+    /// Writes it, one URL a line. Anyone who waits for it may be another user.
     ///
     /// # Errors
     /// That it cannot be written.
@@ -55,7 +55,7 @@ impl ReadyFile {
 
 impl Drop for ReadyFile {
     fn drop(&mut self) {
-        // Nobody is there any more to be ready.
+        // No one is there any more to be ready.
         let _ = fs::remove_file(&self.path);
     }
 }

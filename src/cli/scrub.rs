@@ -72,7 +72,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     }
 }
 
-/// Where the last scrub was interrupted, or the begin.
+/// Where the last scrub was interrupted, or the start.
 fn resumed(place: &Path) -> Result<Scrub, Failure> {
     match fs::read(place) {
         Ok(text) => serde_json::from_slice(&text)

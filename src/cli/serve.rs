@@ -42,7 +42,7 @@ pub(super) struct Arguments {
     /// Bucket to make at start if it is missing; repeatable
     #[arg(long, value_name = "NAME", env = "PRESIGNED_BUCKETS", value_delimiter = ',')]
     bucket: Vec<String>,
-    /// Domain whose subdomains are buckets, beside localhost; repeatable
+    /// Domain whose subdomains are buckets, besides localhost; repeatable
     #[arg(long, value_name = "NAME", env = "PRESIGNED_DOMAINS", value_delimiter = ',')]
     domain: Vec<String>,
     /// Certificate chain, PEM; HTTP/1.1 and HTTP/2
@@ -233,7 +233,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     make_buckets(&context, &buckets).await?;
     let (stop, hurry) = stop_signals()?;
     let urls = server.urls();
-    // The sockets are bound, so whoever reads the file is answered, even before the first accept.
+    // The sockets are bound, so anyone who reads the file is answered, even before the first accept.
     let ready = config.ready_file.as_deref().map(|path| ReadyFile::write(path, &urls)).transpose()?;
     greet(config, &urls, &origin)?;
     let context = Arc::new(context);
@@ -244,7 +244,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     };
     lifecycles.abort();
     drop(ready);
-    // Whoever asks twice does not want to wait.
+    // Anyone who asks twice does not want to wait.
     if hurried { Err(Hurried.into()) } else { Ok(()) }
 }
 
@@ -292,7 +292,7 @@ fn stop_signals() -> Result<(impl Future<Output = ()>, impl Future<Output = ()>)
     Ok((times(1), times(2)))
 }
 
-/// Takes a signal that would end the process, which whoever sends it to a server does not mean.
+/// Takes a signal that would end the process, which anyone who sends it to a server does not mean.
 fn ignore(name: &'static str, mut signal: Signal) {
     tokio::spawn(async move {
         while signal.recv().await.is_some() {

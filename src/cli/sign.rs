@@ -91,7 +91,7 @@ impl Method {
             Self::Head => "curl --head",
             Self::Delete => "curl --request DELETE",
             Self::Put if !has_body => "curl --request PUT",
-            // `--upload-file` would put the name of the file behind such a path.
+            // `--upload-file` would put the name of the file after such a path.
             Self::Put if is_folder => "curl --request PUT --data-binary @FILE",
             Self::Put => "curl --upload-file FILE",
         };
@@ -223,7 +223,7 @@ fn check(presign: &Presign<'_>, url: &str, settings: &Settings, domain: &str) ->
     for (name, value) in presign.headers {
         request = request.header(name.as_str(), value.as_str());
     }
-    // Whoever uses it says how long the body is.
+    // Anyone who uses it says how long the body is.
     if !presign.headers.iter().any(|(name, _)| name == "content-length") {
         request = request.header(http::header::CONTENT_LENGTH, 0);
     }
@@ -280,7 +280,7 @@ fn endpoint(url: &str) -> Result<(String, String), Failure> {
     let (Some(scheme @ ("http" | "https")), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
         return Err(format!("{url:?} is not an http or https URL").into());
     };
-    // What is behind the host is a port, which `port_u16` gives only if it can be one.
+    // What is after the host is a port, which `port_u16` gives only if it can be one.
     if authority.port_u16().is_none() && authority.as_str() != authority.host() {
         return Err(format!("{url:?} has a port that cannot be").into());
     }

@@ -210,7 +210,7 @@ impl Config {
     /// How strict signatures are judged.
     ///
     /// # Errors
-    /// That `expires-max` is no duration, or the region no name.
+    /// That `expires-max` is not a duration, or the region no name.
     pub fn auth(&self) -> Result<auth::Settings, Error> {
         let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
         if self.region_name().is_empty() || !self.region_name().bytes().all(is_of_name) {
@@ -284,7 +284,7 @@ impl Config {
     /// Largest window of a download, in bytes.
     ///
     /// # Errors
-    /// That it is no size, or less than the smallest.
+    /// That it is not a size, or less than the smallest.
     fn window_bytes_max(&self) -> Result<u64, Error> {
         let bytes = self.window_max.as_deref().map_or(Ok(WINDOW_BYTES_MAX), parse_bytes)?;
         match bytes {
@@ -296,7 +296,7 @@ impl Config {
     /// How often lifecycle rules are applied.
     ///
     /// # Errors
-    /// That it is no duration.
+    /// That it is not a duration.
     pub fn lifecycle_interval(&self) -> Result<Duration, Error> {
         let seconds = self.lifecycle_interval.as_deref().map(parse_seconds).transpose()?;
         Ok(seconds.map_or(LIFECYCLE_INTERVAL, |seconds| Duration::from_secs(seconds.unsigned_abs())))

@@ -4,7 +4,7 @@
 //! addresses; for the source of a copy, and for each key of a DeleteObjects, it asks again. Where a rule depends on the
 //! object itself, the decision [`Needs`] its facts first, and is made again with them.
 //!
-//! Today's rule is one line: whoever holds a configured key may do everything, nobody else anything.
+//! Today's rule is one line: anyone who holds a configured key may do everything, no one else anything.
 
 mod actions;
 
@@ -18,7 +18,7 @@ use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::{BucketName, ObjectKey};
 use crate::s3::tagging::Tags;
 
-/// What somebody wants to do, and to what.
+/// What someone wants to do, and to what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ask<'a> {
     /// All of these.
@@ -104,7 +104,7 @@ enum Rule {
     /// Every holder of a key may do everything.
     #[default]
     Holders,
-    /// Everybody may do everything to objects with tags.
+    /// Everyone may do everything to objects with tags.
     #[cfg(test)]
     Tagged,
 }
@@ -141,7 +141,7 @@ mod tests {
     use crate::s3::request::Request;
     use crate::s3::target::Domains;
 
-    /// Nobody's request for an object.
+    /// No one's request for an object.
     fn anonymous() -> Verified {
         let head = http::Request::get("/bkt/key").header("host", "localhost").body(()).expect("a head");
         let (head, ()) = head.into_parts();

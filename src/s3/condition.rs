@@ -124,7 +124,7 @@ pub enum WriteCondition {
     Absent,
     /// `If-Match: *`.
     Present,
-    /// `If-Match` with a tag; `None` for a text that is no tag of ours, and so matches nothing.
+    /// `If-Match` with a tag; `None` for a text that is not a tag of ours, and so matches nothing.
     Tagged(Option<ETag>),
 }
 

@@ -174,7 +174,7 @@ impl Error {
         self.detail("Header").or_else(|| self.detail(ADDITIONAL_MESSAGE)).filter(|_| is_one)
     }
 
-    /// Adds an element behind the message.
+    /// Adds an element after the message.
     #[must_use]
     pub fn with(mut self, element: &'static str, value: impl Into<String>) -> Self {
         self.details.push((element, value.into()));
@@ -210,7 +210,7 @@ impl Error {
         &self.details
     }
 
-    /// The headers that the answer carries beside the usual ones.
+    /// The headers that the answer carries besides the usual ones.
     pub fn headers(&self) -> &[(&'static str, String)] {
         &self.headers
     }

@@ -7,18 +7,18 @@ pub const PAGE_KEYS_MAX: usize = 1000;
 
 /// A sorted sequence that can be entered anywhere.
 pub trait Sorted {
-    /// What stands beside a key.
+    /// What stands next to a key.
     type Item;
     /// Why reading failed.
     type Error;
 
-    /// The first entry at or behind `from`, in byte order.
+    /// The first entry at or after `from`, in byte order.
     ///
     /// # Errors
     /// Whatever reading may fail with.
     fn seek(&mut self, from: &[u8]) -> Result<Option<(String, Self::Item)>, Self::Error>;
 
-    /// The entry behind the last one returned.
+    /// The entry after the last one returned.
     ///
     /// # Errors
     /// Whatever reading may fail with.
@@ -30,9 +30,9 @@ pub trait Sorted {
 pub struct Selection {
     /// Only keys that begin with it.
     pub prefix: String,
-    /// Keys that contain it behind the prefix are rolled up; empty for none.
+    /// Keys that contain it after the prefix are rolled up; empty for none.
     pub delimiter: String,
-    /// Only keys, and common prefixes, behind this one.
+    /// Only keys, and common prefixes, after this one.
     pub after: Option<String>,
     /// Most keys and common prefixes together.
     pub limit: usize,
@@ -41,11 +41,11 @@ pub struct Selection {
 /// A page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page<T> {
-    /// Keys and what stands beside them, in order.
+    /// Keys and what stands next to them, in order.
     pub entries: Vec<(String, T)>,
     /// Common prefixes, in order.
     pub prefixes: Vec<String>,
-    /// The last key or common prefix of the page, if there is more behind it.
+    /// The last key or common prefix of the page, if there is more after it.
     pub next: Option<String>,
 }
 
@@ -65,7 +65,7 @@ pub fn page<S: Sorted>(sorted: &mut S, selection: &Selection) -> Result<Page<S::
         match common_prefix(&key, selection) {
             Some(prefix) => {
                 let behind = successor(prefix.as_bytes());
-                // A page that resumes behind a common prefix must not show it again.
+                // A page that resumes after a common prefix must not show it again.
                 if selection.after.as_deref().is_none_or(|after| prefix > after) {
                     if full {
                         page.next = last;
@@ -93,11 +93,11 @@ pub fn page<S: Sorted>(sorted: &mut S, selection: &Selection) -> Result<Page<S::
     Ok(page)
 }
 
-/// Where the page begins: behind `after`, and not before the prefix.
+/// Where the page begins: after `after`, and not before the prefix.
 fn start(selection: &Selection) -> Vec<u8> {
     let prefix = selection.prefix.as_bytes().to_vec();
     match &selection.after {
-        // The smallest key behind `after` is `after` with a NUL, which no key contains.
+        // The smallest key after `after` is `after` with a NUL, which no key contains.
         Some(after) => {
             let behind = [after.as_bytes(), b"\0"].concat();
             // A common prefix is skipped whole, if that is where the last page ended.
@@ -122,7 +122,7 @@ fn common_prefix<'a>(key: &'a str, selection: &Selection) -> Option<&'a str> {
     key.get(..selection.prefix.len() + at + selection.delimiter.len())
 }
 
-/// The smallest sequence of bytes behind everything that begins with `prefix`.
+/// The smallest sequence of bytes after everything that begins with `prefix`.
 fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = prefix.to_vec();
     while let Some(last) = bytes.pop() {

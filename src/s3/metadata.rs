@@ -91,7 +91,7 @@ impl Metadata {
         Ok(Self(entries))
     }
 
-    /// Metadata that somebody kept; `None` if no object can have it.
+    /// Metadata that someone kept; `None` if no object can have it.
     pub fn of_entries(entries: Vec<(String, String)>) -> Option<Self> {
         let known = |name: &str| {
             STORED_HEADERS.contains(&name)

@@ -46,7 +46,7 @@ impl fmt::Display for BucketName {
     }
 }
 
-/// Why a text is no object key.
+/// Why a text is not an object key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyError {
     /// The empty text.

@@ -20,7 +20,7 @@ enum On {
     Object,
 }
 
-/// What must stand in the request beside method and target.
+/// What must stand in the request besides method and target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Marker {
     /// Nothing: the row for requests without any sub-resource.
@@ -211,7 +211,7 @@ static SUB_RESOURCES: LazyLock<HashSet<&str>> = LazyLock::new(|| {
     names.collect()
 });
 
-/// The half of a pair that is no sub-resource by itself.
+/// The half of a pair that is not a sub-resource by itself.
 const PART_NUMBER: &str = "partNumber";
 
 /// Parameters that may stand in a request without a value and select nothing: what S3's listings and reads take,
@@ -257,7 +257,7 @@ const PARAMETERS: [&str; 35] = [
 impl Operation {
     /// Finds the operation of a request; `copy_source` says whether it carries `x-amz-copy-source`.
     ///
-    /// An operation is never found by what is absent: a parameter that selects one, or that nobody here knows, is
+    /// An operation is never found by what is absent: a parameter that selects one, or that no one here knows, is
     /// looked at before a request counts as one without any. Otherwise each word that S3 adds would replace objects.
     ///
     /// # Errors
@@ -354,7 +354,7 @@ fn sub_resource(query: &Query) -> Result<Option<&str>, Error> {
     }
 }
 
-/// A parameter without a value that nobody knows: perhaps a sub-resource that S3 was given after this was written.
+/// A parameter without a value that no one knows: perhaps a sub-resource that S3 was given after this was written.
 /// What has a value S3 ignores, if it does not know it either.
 fn unknown_word<'q>(name: &'q str, value: &str) -> Option<&'q str> {
     let is_header = || {

@@ -23,7 +23,7 @@ impl Tags {
     /// Parses the value of `x-amz-tagging`.
     ///
     /// # Errors
-    /// `InvalidArgument` for what is no query string, names a key twice or has a tag that cannot be, `BadRequest`
+    /// `InvalidArgument` for what is not a query string, names a key twice or has a tag that cannot be, `BadRequest`
     /// for more than [`OBJECT_TAGS_MAX`].
     pub fn parse_header(text: &str) -> Result<Self, Error> {
         let refuse = || {
@@ -76,7 +76,7 @@ impl Tags {
         Self::checked(tags, BUCKET_TAGS_MAX)
     }
 
-    /// Tags of an object that somebody kept.
+    /// Tags of an object that someone kept.
     ///
     /// # Errors
     /// `InvalidTag`, `BadRequest` for more than [`OBJECT_TAGS_MAX`].

@@ -1,6 +1,6 @@
 //! Percent-encoding as S3 does it, and the two halves of a request target: path and query.
 //!
-//! A path is kept raw (V2 signs it as sent) beside its decoded form (the key, and what V4 re-encodes). A query
+//! A path is kept raw (V2 signs it as sent) next to its decoded form (the key, and what V4 re-encodes). A query
 //! keeps its order and its duplicates.
 
 use std::borrow::Cow;
@@ -164,7 +164,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// Parses what stands behind the `?`.
+    /// Parses what follows the `?`.
     ///
     /// # Errors
     /// As [`decode`].

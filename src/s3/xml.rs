@@ -141,7 +141,7 @@ impl std::fmt::Write for Escaping<'_> {
 }
 
 /// An element of a request: a text, or children. S3 has no element with both, and which of two children that should be
-/// one would count is not to be guessed: whoever asks for what the document has otherwise gets `MalformedXML`.
+/// one would count is not to be guessed: anyone who asks for what the document has otherwise gets `MalformedXML`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Element {
     name: String,

@@ -1,4 +1,4 @@
-//! Sends windows of blobs from their files: the kernel hands the pages on, and nobody copies them.
+//! Sends windows of blobs from their files: the kernel hands the pages on, and no one copies them.
 //!
 //! To hyper it is a stream like any other. What it writes is looked up by where it is in memory; the bodies of large
 //! objects are windows of files, and go by `sendfile`. Everything else is written as it is.
@@ -23,7 +23,7 @@ const DIRECT_BYTES_MIN: usize = 64 * 1024;
 
 /// A connection, before any encryption.
 pub(super) struct Direct {
-    /// The two halves share one socket. Of this one somebody else may ask whether the other end is still there.
+    /// The two halves share one socket. Of this one someone else may ask whether the other end is still there.
     reading: Arc<Mutex<OwnedReadHalf>>,
     writing: OwnedWriteHalf,
 }
@@ -76,7 +76,7 @@ impl Direct {
             });
             match sent {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // The length was checked when the window was made, so somebody has cut the file short.
+                // The length was checked when the window was made, so someone has cut the file short.
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
                 sent => return Poll::Ready(sent),
             }

@@ -162,7 +162,7 @@ impl Server {
         stop.await;
         loops.shutdown().await;
         if let Ok(graceful) = Arc::try_unwrap(graceful) {
-            // Whoever is not done by then is cut off.
+            // Anyone who is not done by then is cut off.
             let _ = tokio::time::timeout(DRAIN_TIME_MAX, graceful.shutdown()).await;
         }
     }
@@ -337,7 +337,7 @@ async fn encrypted(
     // The methods of HTTP begin with letters, a handshake of TLS does not.
     if matches!(peeked, Ok(Ok(1))) && first.iter().all(u8::is_ascii_uppercase) {
         tracing::info!(%peer, "a client spoke plain HTTP where TLS is served");
-        // There may be nobody left who reads it.
+        // There may be no one left who reads it.
         let _ = stream.writable().await.and_then(|()| stream.try_write(PLAIN_HTTP));
         return;
     }
@@ -368,7 +368,7 @@ async fn connection(
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_header_list_size(HEADER_LIST_BYTES_MAX);
-    // Whoever holds a spare slot has what it is there for soon, or is gone.
+    // Anyone who holds a spare slot has what it is there for soon, or is gone.
     let idle_max = if served.place.is_usual() { HEAD_TIME_MAX } else { slots::SPARE_WAIT };
     let client = Peer {
         address: peer.to_string().into(),

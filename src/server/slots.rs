@@ -90,7 +90,7 @@ impl Slots {
         }
     }
 
-    /// Ends the connection that has been idle the longest, if there is one: nobody holds a slot by doing nothing while
+    /// Ends the connection that has been idle the longest, if there is one: no one holds a slot by doing nothing while
     /// others wait for it.
     pub(super) fn make_room(&self) {
         self.held.lock().unwrap_or_else(PoisonError::into_inner).end_idle();

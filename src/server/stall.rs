@@ -1,4 +1,4 @@
-//! A connection that makes no progress ends: nobody may hold a slot by doing nothing.
+//! A connection that makes no progress ends: no one may hold a slot by doing nothing.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

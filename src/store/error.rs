@@ -17,13 +17,13 @@ pub enum Error {
     NoSuchKey,
     /// The object has no such version.
     NoSuchVersion,
-    /// The version is a delete marker, which somebody named or which is the current one.
+    /// The version is a delete marker, which someone named or which is the current one.
     DeleteMarker {
         /// The marker.
         version: VersionId,
         /// When it was written.
         modified: Timestamp,
-        /// Whether somebody named it.
+        /// Whether someone named it.
         named: bool,
     },
     /// The upload does not exist, or has ended.

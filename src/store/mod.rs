@@ -45,7 +45,7 @@ pub enum Store {
     Memory(memory::Store),
 }
 
-/// Runs a look at a local store that may have to wait for the disk where that holds up nobody.
+/// Runs a look at a local store that may have to wait for the disk where that holds up no one.
 async fn blocking<T: Send + 'static>(
     store: &local::Store,
     look: impl FnOnce(&local::Store) -> Result<T, Error> + Send + 'static,

@@ -231,7 +231,7 @@ pub struct ObjectChecksum {
     pub value: Checksum,
     /// What it was computed over.
     pub kind: ChecksumType,
-    /// Number of parts, shown behind a composite checksum.
+    /// Number of parts, shown after a composite checksum.
     pub parts: Option<u16>,
 }
 
@@ -353,7 +353,7 @@ pub struct NamedPart {
     pub checksums: Vec<(Algorithm, String)>,
 }
 
-/// What the client says of a completed object beside its parts.
+/// What the client says of a completed object besides its parts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Completion {
     /// The parts, in order.
@@ -366,7 +366,7 @@ pub struct Completion {
     pub checksum_type: Option<ChecksumType>,
 }
 
-/// What is configured of a bucket beside its versioning, by the name that S3 has for it.
+/// What is configured of a bucket besides its versioning, by the name that S3 has for it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Setting {
     /// The tags of the bucket.

@@ -29,7 +29,7 @@ pub struct Rule {
     pub noncurrent: Option<Noncurrent>,
     /// Days after which an unfinished upload is given up.
     pub abort_days: Option<u32>,
-    /// Whether the filter was given as the older `Prefix` beside it.
+    /// Whether the filter was given as the older `Prefix` besides it.
     plain_prefix: bool,
 }
 
@@ -62,7 +62,7 @@ pub enum Expiration {
     Days(u32),
     /// From this day on.
     Date(Timestamp),
-    /// Never, but delete markers behind which nothing is left go.
+    /// Never, but delete markers after which nothing is left go.
     LoneMarkers(bool),
 }
 
@@ -71,7 +71,7 @@ pub enum Expiration {
 pub struct Noncurrent {
     /// So many days after they were replaced.
     pub days: u32,
-    /// How many newer ones, beside the current, are kept whatever their age.
+    /// How many newer ones, besides the current, are kept whatever their age.
     pub kept: u32,
 }
 
@@ -159,7 +159,7 @@ impl Lifecycle {
         })
     }
 
-    /// Whether a delete marker goes behind which no version is left.
+    /// Whether a delete marker goes after which no version is left.
     pub fn expires_lone_marker(&self, key: &str, modified: Timestamp, now: Timestamp) -> bool {
         self.enabled().filter(|rule| rule.filter.is_plain() && key.starts_with(&rule.filter.prefix)).any(
             |rule| match rule.expiration {

@@ -1,10 +1,10 @@
-//! The engine: an LMDB index beside immutable blobs, in one directory.
+//! The engine: an LMDB index next to immutable blobs, in one directory.
 //!
 //! An object is a record in the index: metadata, checksums, and a body that is either inline or a list of
 //! segments of blobs. So completing a multipart upload and copying an object of any size are one transaction.
 //! All changes pass one [`writing::commit`] thread, which makes them durable in batches. The order of a write is: data
 //! durable, name durable in `incoming`, index committed, name moved to its place; a crash between any two
-//! leaves the old object or the new one, and [`writing::recover`] clears up what was under way. `format.md` beside this file
+//! leaves the old object or the new one, and [`writing::recover`] clears up what was under way. `format.md` next to this file
 //! has the layout and the argument.
 
 pub(super) mod blobs;
@@ -109,7 +109,7 @@ impl Store {
     /// Opens the store of a directory, or makes one, and settles what an interruption left.
     ///
     /// # Errors
-    /// [`OpenError`], whose text is meant for whoever started the process.
+    /// [`OpenError`], whose text is meant for anyone who started the process.
     pub fn open(settings: Settings) -> Result<Self, OpenError> {
         Self::open_on(settings, Arc::new(Disk))
     }
@@ -123,7 +123,7 @@ impl Store {
         let garbage = recover::recover(&index, &layout, medium.as_ref()).map_err(fail)?;
         let pins = Pins::default();
         let (reclaim, receiver) = channel();
-        // Nobody listens yet, so this cannot fail.
+        // No one listens yet, so this cannot fail.
         let _ = reclaim.send(Notice::Garbage(garbage));
         let threads = |error: std::io::Error| OpenError::Directory(settings.directory.clone(), error);
         let (committer, commit_thread) =
@@ -154,7 +154,7 @@ impl Store {
         Ok(Self { engine: Arc::new(engine) })
     }
 
-    /// Checks the store of a directory that nobody has open, and mends what is safe to mend if asked to.
+    /// Checks the store of a directory that no one has open, and mends what is safe to mend if asked to.
     ///
     /// # Errors
     /// [`OpenError`]; what is wrong inside is the report's to say.

@@ -249,7 +249,7 @@ impl Store {
         self.committer().commit(None, change).await
     }
 
-    /// The parts behind `after`, at most `limit`, and whether there are more.
+    /// The parts after `after`, at most `limit`, and whether there are more.
     ///
     /// # Errors
     /// The index's. Blocks.

@@ -166,7 +166,7 @@ impl Store {
     }
 
     /// Removes an object, if the condition holds of it; one that does not exist counts as removed. Without a version
-    /// being named, a bucket with versions keeps what it has, behind a delete marker.
+    /// being named, a bucket with versions keeps what it has, after a delete marker.
     ///
     /// # Errors
     /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NothingToMatch`] if a tag was asked for,

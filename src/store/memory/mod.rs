@@ -1,7 +1,7 @@
 //! The engine that keeps everything in memory, for tests and for servers that are to leave nothing behind.
 //!
 //! It does what the others do, bodies included: those are whole in memory, so that it is for few and small ones. All
-//! changes are made under one lock, which nobody holds while a body comes in.
+//! changes are made under one lock, which no one holds while a body comes in.
 
 mod objects;
 mod pages;

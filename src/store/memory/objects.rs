@@ -180,7 +180,7 @@ fn source_of(object: &Object) -> copy::Source {
 }
 
 impl Version {
-    /// The object, unless this is a delete marker, which somebody `named` or which is the current version.
+    /// The object, unless this is a delete marker, which someone `named` or which is the current version.
     fn read(&self, named: bool) -> Result<&Object, Error> {
         let marker = Error::DeleteMarker { version: self.id, modified: self.modified, named };
         self.object.as_ref().ok_or(marker)

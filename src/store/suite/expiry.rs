@@ -101,7 +101,7 @@ async fn versions_and_markers_go_in_their_turn(place: Place) {
         left(store).await.into_iter().filter(|(key, _)| key == "k").map(|(_, size)| size).collect()
     };
     assert_eq!(of_k(store).await, [Some(5), Some(4), Some(3)]);
-    // Current objects go behind a marker; two newer ones are still kept of each key.
+    // Current objects go after a marker; two newer ones are still kept of each key.
     assert_eq!(apply(store, &rules, 11).await, 2101);
     assert_eq!(of_k(store).await, [None, Some(5), Some(4), Some(3)]);
     assert_eq!(apply(store, &rules, 13).await, 1);
@@ -124,7 +124,7 @@ async fn what_changed_meanwhile_stays(place: Place) {
     store.set_setting(bucket(), Setting::Lifecycle, None).await.expect("set");
     assert_eq!(store.remove_expired(bucket(), found, former, later).await.expect("carried out"), None);
     assert_eq!(read(store, "k").await, Some(body(1, 6)));
-    // A marker with nothing behind it goes; one with a version behind it does not.
+    // A marker with nothing after it goes; one with a version after it does not.
     store.set_versioning(bucket(), Versioning::Enabled).await.expect("set");
     delete(store, &["k", "never"]).await;
     let lone = self::rules(&rule(

@@ -1,4 +1,4 @@
-//! Bodies: written once, immutable ever after, read by copying, or through mappings where nobody touches the bytes.
+//! Bodies: written once, immutable ever after, read by copying, or through mappings where no one touches the bytes.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,7 +20,7 @@ use crate::store::Error;
 
 /// Windows up to this size are copied, however they are asked for.
 const COPY_BYTES_MAX: u64 = 128 * 1024;
-/// Files that a reader of mappings may have open: of the window being sent, of the one behind it, and of what was handed on.
+/// Files that a reader of mappings may have open: of the window being sent, of the one after it, and of what was handed on.
 const MAPPED_FILES_MAX: usize = 3;
 /// How much is written between two syncs of a long body.
 const FLUSH_BYTES: u64 = 32 * 1024 * 1024;
@@ -67,7 +67,7 @@ impl NewBlob {
 pub(crate) struct Writer {
     content: NewContent,
     written: u64,
-    /// How much of it somebody was asked to sync.
+    /// How much of it someone was asked to sync.
     flushed: u64,
 }
 
@@ -79,7 +79,7 @@ impl Flush {
     /// Waits until the data is durable.
     ///
     /// # Errors
-    /// As [`Writer::write`]. The kernel tells of a failed sync once: whoever hears of it here must not finish the
+    /// As [`Writer::write`]. The kernel tells of a failed sync once: anyone who hears of it here must not finish the
     /// body.
     pub(crate) fn wait(mut self) -> Result<(), Error> {
         Ok(self.0.sync()?)
@@ -179,7 +179,7 @@ impl Pins {
         Pinned { guard: Arc::new(Guard { segments, pins: self.clone() }) }
     }
 
-    /// Whether somebody reads this blob.
+    /// Whether someone reads this blob.
     pub(in crate::store::local) fn holds(&self, blob: BlobId) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&blob)
     }
@@ -243,7 +243,7 @@ impl BlobReader {
     }
 
     /// Gives large windows as mappings, for one who hands them to the kernel and never touches the bytes: to read from a
-    /// mapping of a file that somebody has cut short ends the process.
+    /// mapping of a file that someone has cut short ends the process.
     pub(crate) fn mapped(self) -> Self {
         Self { mapped: true, ..self }
     }
@@ -288,7 +288,7 @@ impl BlobReader {
         Ok(true)
     }
 
-    /// The run of a file that comes next, of this many bytes at most. A file that somebody has written to meanwhile is
+    /// The run of a file that comes next, of this many bytes at most. A file that someone has written to meanwhile is
     /// not what its first run was of.
     fn next_run(&mut self, bytes_max: u64) -> io::Result<Option<(Arc<File>, Segment)>> {
         let (file, written, segment) = match self.current.take() {

@@ -4,7 +4,7 @@
 //! DIR/
 //!   format         version of this layout
 //!   lock           flock: one process owns a store
-//!   hold           flock: shared by processes that read beside it, and for whose sake no blob is removed
+//!   hold           flock: shared by processes that read next to it, and for whose sake no blob is removed
 //!   index/         LMDB
 //!   incoming/      blobs whose commit is under way
 //!   blobs/ab/<id>  bodies, immutable, named by the id whose first two digits name the folder
@@ -46,7 +46,7 @@ const OWN_NAMES: [&str; 11] = [
     "lost+found",
 ];
 
-/// Why a store could not be opened; one line for whoever started it.
+/// Why a store could not be opened; one line for anyone who started it.
 #[derive(Debug)]
 pub enum OpenError {
     /// The directory cannot be made, read or written.
@@ -59,7 +59,7 @@ pub enum OpenError {
     Locked(PathBuf, Option<u32>),
     /// There is nothing.
     Missing(PathBuf),
-    /// It is no directory.
+    /// It is not a directory.
     NotADirectory(PathBuf),
     /// A backup into it was begun and not finished.
     UnfinishedBackup(PathBuf),
@@ -232,7 +232,7 @@ impl Layout {
             }
             Err(error) => return Err(fail(error.into())),
         }
-        // For whoever finds the store taken.
+        // For anyone who finds the store taken.
         lock.set_len(0).and_then(|()| writeln!(lock, "{}", std::process::id())).map_err(fail)?;
         if !layout.format().exists() {
             layout.create().map_err(fail)?;
@@ -240,7 +240,7 @@ impl Layout {
         Ok((layout, lock))
     }
 
-    /// The layout of a store that is there, whoever has it open, and a hold on it: for as long as the returned file
+    /// The layout of a store that is there, anyone who has it open, and a hold on it: for as long as the returned file
     /// is open, no blob is removed.
     pub(in crate::store::local) fn visit(root: &Path) -> Result<(Self, File), OpenError> {
         let fail = |error| OpenError::Directory(root.to_owned(), error);
@@ -256,7 +256,7 @@ impl Layout {
         Ok((layout, hold))
     }
 
-    /// The right to remove blobs, for as long as the returned file is open; `None` while somebody holds them.
+    /// The right to remove blobs, for as long as the returned file is open; `None` while someone holds them.
     pub(in crate::store::local) fn unheld(&self) -> io::Result<Option<File>> {
         let hold = self.hold_file()?;
         match flock(&hold, FlockOperation::NonBlockingLockExclusive) {
@@ -324,7 +324,7 @@ impl Layout {
         self.root.join("index")
     }
 
-    /// Says that the directory is a backup that nobody has served.
+    /// Says that the directory is a backup that no one has served.
     fn backup_mark(&self) -> PathBuf {
         self.root.join("backup")
     }

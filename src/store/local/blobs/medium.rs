@@ -46,7 +46,7 @@ pub(in crate::store::local) trait Medium: Debug + Send + Sync {
 pub(in crate::store::local) enum Adoption {
     /// It shares their blocks: who changes one of the two leaves the other as it is.
     Clone,
-    /// It is the same file under another name, and from then on nobody may write to it.
+    /// It is the same file under another name, and from then on no one may write to it.
     Link,
 }
 
@@ -56,7 +56,7 @@ pub(in crate::store::local) trait NewFile: Debug + Send {
     fn append(&mut self, data: &[Bytes]) -> io::Result<()>;
     /// Makes the data durable.
     fn sync(&mut self) -> io::Result<()>;
-    /// Another handle to the file, to sync what has been written so far beside writing more.
+    /// Another handle to the file, to sync what has been written so far while more is written.
     fn syncer(&self) -> io::Result<Box<dyn Syncer>>;
     /// Gives the file its name; durable only once the folder is synced.
     fn link(&mut self, path: &Path) -> io::Result<()>;
@@ -100,7 +100,7 @@ impl Medium for Disk {
         match adopted {
             Ok(file) => Ok(Some(Box::new(file))),
             Err(error @ (Errno::NOSPC | Errno::DQUOT | Errno::IO)) => Err(error.into()),
-            // Another file system, one that cannot do this, or somebody else's file.
+            // Another file system, one that cannot do this, or someone else's file.
             Err(_) => Ok(None),
         }
     }
@@ -152,7 +152,7 @@ const FULL_BYTES: u64 = 1024 * 1024;
 const SLICES_MAX: usize = 64;
 
 impl DiskFile {
-    /// Once it is written nobody writes to it again, so whoever opens it later cannot.
+    /// Once it is written no one writes to it again, so anyone who opens it later cannot.
     fn create(folder: &Path, spare: &str) -> io::Result<Self> {
         let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
         match openat(CWD, folder, flags, Mode::RUSR) {

@@ -68,7 +68,7 @@ impl<'t> Rows<'t> {
         Self { transaction, table, bucket, range: None }
     }
 
-    /// The first row at or behind `from`, which is without the bucket, as the returned key is.
+    /// The first row at or after `from`, which is without the bucket, as the returned key is.
     pub(in crate::store::local) fn seek(&mut self, from: &[u8]) -> Result<Option<Row<'t>>, Error> {
         let from = prefixed(self.bucket, from);
         let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(&from), Bound::Unbounded);
@@ -76,7 +76,7 @@ impl<'t> Rows<'t> {
         self.next()
     }
 
-    /// The row behind the last one.
+    /// The row after the last one.
     pub(in crate::store::local) fn next(&mut self) -> Result<Option<Row<'t>>, Error> {
         let row = self.range.as_mut().and_then(Iterator::next).transpose()?;
         let prefix = self.bucket.to_be_bytes();
@@ -159,8 +159,8 @@ impl Versions<'_> {
         Ok(Some((text.to_owned(), entry)))
     }
 
-    /// Goes behind the version that the page before ended with. It may be gone since, and with it whatever came before
-    /// it, as when a client deletes what it lists: what was behind it may then be the current one.
+    /// Goes after the version that the page before ended with. It may be gone since, and with it whatever came before
+    /// it, as when a client deletes what it lists: what was after it may then be the current one.
     fn enter(&mut self, key: &str, version: VersionId) -> Result<(), Error> {
         let object = prefixed(self.kept.bucket, key.as_bytes());
         let current = self.index.current_head(self.transaction, &object)?.map(|head| head.version());

@@ -183,7 +183,7 @@ impl Head {
 /// Where the body of an object is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::store::local) enum StoredBody {
-    /// Behind the record.
+    /// After the record.
     Inline,
     Segments(Vec<Segment>),
 }
@@ -213,7 +213,7 @@ impl StoredPart {
 }
 
 impl ObjectRecord {
-    /// The record and the inline body behind it.
+    /// The record and the inline body after it.
     pub(in crate::store::local) fn decode(value: &[u8]) -> Result<(Self, &[u8]), Error> {
         take(value)
     }
@@ -232,7 +232,7 @@ impl ObjectRecord {
         take(value).map(|(head, _)| head)
     }
 
-    /// The value of this record, with an inline body behind it.
+    /// The value of this record, with an inline body after it.
     pub(in crate::store::local) fn encode(&self, inline: &[u8]) -> Result<Vec<u8>, Error> {
         let mut value = encode(self)?;
         value.extend_from_slice(inline);
@@ -335,7 +335,7 @@ pub(in crate::store::local) fn decode<'v, T: Record<'v>>(value: &'v [u8]) -> Res
     }
 }
 
-/// The record at the begin of a value, and what stands behind it.
+/// The record at the start of a value, and what follows it.
 fn take<'v, T: Record<'v>>(value: &'v [u8]) -> Result<(T, &'v [u8]), Error> {
     match value.split_first() {
         Some((&VERSION, rest)) => postcard::take_from_bytes(rest).map_err(broken),

@@ -79,7 +79,7 @@ impl Index {
         let is_new = !folder.join("data.mdb").exists();
         options.map_size(MAP_BYTES).max_dbs(16).max_readers(READERS_MAX);
         #[expect(unsafe_code, reason = "opening maps the file")]
-        // SAFETY: the file is mapped, so nobody may change it but LMDB, which coordinates all processes that have it
+        // SAFETY: the file is mapped, so no one may change it but LMDB, which coordinates all processes that have it
         // open; a network file system, where it cannot, is excluded by documentation. Nothing else writes below the
         // store. NO_READ_AHEAD is safe in itself: it changes what the kernel reads in advance.
         let environment = unsafe { options.flags(EnvFlags::NO_READ_AHEAD).open(folder)? };
@@ -204,7 +204,7 @@ pub(in crate::store::local) fn object_key(bucket: u32, key: &ObjectKey) -> Vec<u
     prefixed(bucket, key.as_str().as_bytes())
 }
 
-/// A key, or the begin of one, in a bucket.
+/// A key, or the start of one, in a bucket.
 pub(in crate::store::local) fn prefixed(bucket: u32, rest: &[u8]) -> Vec<u8> {
     [&bucket.to_be_bytes()[..], rest].concat()
 }
@@ -410,7 +410,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// The first entry of a table at or behind `from`.
+    /// The first entry of a table at or after `from`.
     pub(in crate::store::local) fn first(&self, table: Table, from: &[u8]) -> Result<Option<Row<'_>>, Error> {
         let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(from), Bound::Unbounded);
         Ok(table.range(&self.raw, &bounds)?.next().transpose()?)

@@ -51,7 +51,7 @@ impl Sorted for Uploads<'_> {
     type Error = Error;
 
     fn seek(&mut self, from: &[u8]) -> Result<Option<(String, Upload)>, Error> {
-        // Behind the marker's upload, where that is what the page begins with.
+        // After the marker's upload, where that is what the page begins with.
         let marked = self.marker.take().filter(|(key, _)| from == [key.as_bytes(), b"\0"].concat());
         match marked {
             Some((_, id)) => Self::entry(self.rows.seek(&[from, id.as_bytes(), &[0]].concat())?),

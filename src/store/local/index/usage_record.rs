@@ -16,7 +16,7 @@ pub(in crate::store::local) struct UsageRecord {
     pub versions: u64,
     /// Of bodies.
     pub bytes: u64,
-    /// What records take up beside the bodies: those of versions, delete markers, uploads and parts.
+    /// What records take up besides the bodies: those of versions, delete markers, uploads and parts.
     pub record_bytes: u64,
 }
 

@@ -1,7 +1,7 @@
 //! Versions: what a bucket keeps of what was replaced and deleted.
 //!
 //! The current version of a key stands in `objects` if it is an object, so that listings never meet what is not
-//! current. Every other version, and every delete marker, stands in `versions` behind its key, the newest first: its
+//! current. Every other version, and every delete marker, stands in `versions` after its key, the newest first: its
 //! position is a counter, inverted, and 8 random bytes, and is its id as well, unless it is the version `null`, to
 //! whose position `nulls` leads. A value of `versions` is a byte that says what it is, and then the record.
 
@@ -37,7 +37,7 @@ impl<'v> Version<'v> {
         }
     }
 
-    /// The object; a marker is the error of whoever `named` it, or did not.
+    /// The object; a marker is the error of anyone who `named` it, or did not.
     fn object(self, named: bool) -> Result<&'v [u8], Error> {
         match self {
             Self::Object(value) => Ok(value),
@@ -207,7 +207,7 @@ impl Transaction<'_> {
             return Ok(Some(self.new_position()?));
         }
         match current {
-            // Whoever comes replaces it.
+            // Anyone who comes replaces it.
             Some(VersionId::NULL) => {}
             Some(version) => self.demote(key, version)?,
             None => {}
@@ -219,7 +219,7 @@ impl Transaction<'_> {
         Ok(None)
     }
 
-    /// Moves the current version behind the one that is to come.
+    /// Moves the current version after the one that is to come.
     fn demote(&mut self, key: &[u8], version: VersionId) -> Result<(), Error> {
         let position = match version.bytes() {
             Some(position) => *position,

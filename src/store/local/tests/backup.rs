@@ -110,7 +110,7 @@ async fn a_backup_takes_what_is_whole_and_names_the_rest() {
     assert_eq!((first.damaged.len(), first.copied), (4, 2), "{first:?}");
 }
 
-/// What is not served is named, wherever it is; and a store is whole, or nobody serves it.
+/// What is not served is named, wherever it is; and a store is whole, or no one serves it.
 #[tokio::test]
 async fn damage_in_the_index_is_found() {
     let mut place = Place::new();

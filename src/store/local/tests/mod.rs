@@ -194,7 +194,7 @@ async fn a_start_settles_what_was_under_way() {
     let name = file.file_name().expect("a name");
     // Killed after the commit, before the move: the blob is counted, so it goes to its place.
     fs::rename(&file, place.folder.join("incoming").join(name)).expect("moved back");
-    // Killed before the commit: nobody refers to these.
+    // Killed before the commit: no one refers to these.
     fs::write(place.folder.join("incoming").join("00112233445566778899aabbccddeeff"), b"orphan")
         .expect("written");
     fs::write(place.folder.join("incoming").join("half.tmp"), b"half").expect("written");

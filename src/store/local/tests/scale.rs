@@ -1,4 +1,4 @@
-//! Stores of many objects: pages are full wherever they begin. How long they take is printed, and judged by whoever
+//! Stores of many objects: pages are full wherever they begin. How long they take is printed, and judged by anyone who
 //! reads it.
 //!
 //! `PRESIGNED_SCALE_DIR=DIR PRESIGNED_SCALE_KEYS=10000,10000000 cargo test --release --lib scale` makes `DIR/<keys>` for

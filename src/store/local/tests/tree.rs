@@ -33,7 +33,7 @@ const AWKWARD: [&str; 20] = [
     "\u{65e5}\u{672c}/\u{e9}",
 ];
 
-/// A store and a tree beside it.
+/// A store and a tree next to it.
 struct Trees {
     place: Place,
     tree: PathBuf,

@@ -25,7 +25,7 @@ use crate::store::local::blobs::segment::BlobId;
 use crate::store::local::index::record::{BlobRecord, decode};
 use crate::store::local::index::tables::Index;
 
-/// What is copied beside index and blobs: without it whoever serves the copy would make other keys.
+/// What is copied besides index and blobs: without it anyone who serves the copy would make other keys.
 const CREDENTIALS: &str = "credentials.toml";
 
 /// What a backup did.
@@ -74,7 +74,7 @@ impl Snapshot {
         File::open(to)?.sync_all()?;
         target.write_format()?;
         remove_folder(&fresh)?;
-        // Unless somebody reads the backup, as a scrub does; then the next one removes them.
+        // Unless someone reads the backup, as a scrub does; then the next one removes them.
         if let Some(_unheld) = target.unheld()? {
             remove_orphans(&target, &mut backup)?;
         }
@@ -139,7 +139,7 @@ impl Snapshot {
         let unfinished = place.with_extension("new");
         let mut to = private::create(&unfinished)?;
         let mut copied = 0;
-        // By pieces, so that whoever watches sees it move; the kernel shares the blocks where it can.
+        // By pieces, so that anyone who watches sees it move; the kernel shares the blocks where it can.
         loop {
             let bytes = match io::copy(&mut io::Read::take(&mut from, 64 * 1024 * 1024), &mut to) {
                 // Of a blob that the disk does not give, nothing is copied.

@@ -1,4 +1,4 @@
-//! The examination of a whole store, for whoever asks; it reads every record, and no file.
+//! The examination of a whole store, for anyone who asks; it reads every record, and no file.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -315,7 +315,7 @@ impl Audit<'_> {
     }
 }
 
-/// The names of objects for whoever reads a report.
+/// The names of objects for anyone who reads a report.
 pub(in crate::store::local) struct Names(Buckets);
 
 impl Names {

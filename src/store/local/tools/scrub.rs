@@ -2,7 +2,7 @@
 //!
 //! Blobs are taken in the order of their ids and bodies in the index in the order of their keys, so a place to go on
 //! from is an id or a key. A blob that is found damaged is written into the index, and not served from then on; one
-//! that is found whole again, because somebody put it back, is taken out of it.
+//! that is found whole again, because someone put it back, is taken out of it.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -34,7 +34,7 @@ const READ_BYTES: usize = 1024 * 1024;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Scrub {
     stage: Stage,
-    /// The key behind which it goes on.
+    /// The key after which it goes on.
     after: Option<Vec<u8>>,
     /// Bodies that were read.
     pub bodies: u64,

@@ -10,11 +10,11 @@ use crate::store::Error;
 use crate::store::local::blobs::layout::{Layout, OpenError};
 use crate::store::local::index::tables::Index;
 
-/// Work that goes on for a while tells how far it is: bytes that it has dealt with since the last time. Whoever is
+/// Work that goes on for a while tells how far it is: bytes that it has dealt with since the last time. Anyone who is
 /// told may take their time.
 pub type Step<'s> = &'s mut dyn FnMut(u64);
 
-/// A store as it is read beside the process that serves it.
+/// A store as it is read next to the process that serves it.
 #[derive(Debug)]
 pub struct Snapshot {
     pub(in crate::store::local) layout: Layout,
@@ -26,7 +26,7 @@ impl Snapshot {
     /// Visits the store of a directory.
     ///
     /// # Errors
-    /// [`OpenError`], also for a store of the former format: whoever serves it next brings it up to date.
+    /// [`OpenError`], also for a store of the former format: anyone who serves it next brings it up to date.
     pub fn open(directory: &Path) -> Result<Self, OpenError> {
         let (layout, hold) = Layout::visit(directory)?;
         let fail =

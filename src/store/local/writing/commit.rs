@@ -25,7 +25,7 @@ use crate::store::local::index::tables::{Index, Transaction};
 /// Most changes in one commit.
 const BATCH_CHANGES_MAX: usize = 256;
 
-/// Tells whoever asked; an error means that the commit failed.
+/// Tells anyone who asked; an error means that the commit failed.
 type Answer = Box<dyn FnOnce(Option<Error>) + Send>;
 /// Applies a change, unless it is given the reason not to; gives the answer, and the error if the whole batch
 /// must not be committed.
@@ -126,12 +126,12 @@ impl Committer {
                 Err(refused) => (Err(refused), None),
             };
             let answer: Answer = Box::new(move |failure| {
-                // Whoever asked may be gone: the change stands all the same.
+                // Anyone who asked may be gone: the change stands all the same.
                 let _ = answer.send(failure.map_or(result, Err));
             });
             (answer, fatal)
         });
-        // A send fails only if the committer has ended: the receiver then hears that nobody answers.
+        // A send fails only if the committer has ended: the receiver then hears that no one answers.
         let _ = self.changes.send(Change { blob, apply, refused: None });
         receiver
     }
@@ -160,7 +160,7 @@ impl Worker {
             {
                 batch.push(next);
             }
-            // A panic loses this batch, whose askers hear that nobody answers, and its transaction.
+            // A panic loses this batch, whose askers hear that no one answers, and its transaction.
             if catch_unwind(AssertUnwindSafe(|| self.carry_out(batch))).is_err() {
                 tracing::error!("a batch of changes panicked and was not committed");
             }
@@ -256,7 +256,7 @@ impl Worker {
             }
             // If writing the page that makes a commit count failed, it takes no more transactions. A sync that
             // failed is never tried again as if it had worked: whether the commit counts is known only to
-            // whoever reads the disk next.
+            // anyone who reads the disk next.
             Err(error) => Outcome::Unknown(error),
         }
     }

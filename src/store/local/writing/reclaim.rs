@@ -1,4 +1,4 @@
-//! Removes the files of blobs that nothing refers to, behind everybody's back.
+//! Removes the files of blobs that nothing refers to, in the background.
 //!
 //! The index keeps every such blob in `garbage` until its file is durably gone, so a crash at any moment leaves
 //! work and never a leak.
@@ -68,7 +68,7 @@ impl Reclaimer {
             }
             let _unheld = match self.layout.unheld() {
                 Ok(Some(unheld)) => unheld,
-                // Somebody reads the store beside us, as a backup does.
+                // Someone reads the store next to us, as a backup does.
                 Ok(None) => continue,
                 Err(error) => {
                     tracing::warn!(%error, "blobs cannot be removed yet");

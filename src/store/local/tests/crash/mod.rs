@@ -287,7 +287,7 @@ async fn upload(store: &Store, b: usize, k: usize, parts: &[Vec<u8>], complete: 
 fn workload(seed: u64) -> Vec<Step> {
     let mut random = Random(seed);
     let steps = (0..14).map(|_| Step::random(&mut random)).collect::<Vec<_>>();
-    // In half of them one bucket keeps versions from the begin.
+    // In half of them one bucket keeps versions from the start.
     let versioning = if random.coin() { Versioning::Enabled } else { Versioning::Off };
     let begin = match versioning {
         Versioning::Off => vec![Step::CreateBucket(0), Step::CreateBucket(1)],
@@ -308,7 +308,7 @@ struct Outcome {
     folder: PathBuf,
 }
 
-/// Runs a workload up to its fault. Steps are taken one by one, or the last of each pair beside the first.
+/// Runs a workload up to its fault. Steps are taken one by one, or the last of each pair next to the first.
 fn run(steps: &[Step], fault: Option<(usize, Fault)>, paired: bool) -> Outcome {
     let folder = scratch().join(format!("presigned-crash-{}-{}", std::process::id(), unique()));
     let mut state = State::default();
@@ -352,7 +352,7 @@ fn after<'s>(
         match result {
             Ok(()) => allowed = changed,
             Err(error) if is_refusal(error) => {}
-            // Nobody heard of it, so it may have happened or not.
+            // No one heard of it, so it may have happened or not.
             Err(_) => allowed.extend(changed),
         }
     }

@@ -83,7 +83,7 @@ fn append(to: &mut File, snapshot: &Snapshot, segment: &Segment, step: Step<'_>)
     Ok(())
 }
 
-/// Makes the file as another name of a blob. From then on nobody may write to it.
+/// Makes the file as another name of a blob. From then on no one may write to it.
 fn link_to(blob: &File, root: &Root, at: Timestamp) -> io::Result<()> {
     let mode = Mode::from_raw_mode(fstat(blob)?.st_mode);
     let writable = Mode::WUSR | Mode::WGRP | Mode::WOTH;

@@ -26,7 +26,7 @@ use crate::store::local::tools::snapshot::{Snapshot, Step};
 /// How many objects are looked at in one snapshot, and how many bytes of theirs are held.
 const PAGE_ROWS: usize = 256;
 const PAGE_BYTES: usize = 4 * 1024 * 1024;
-/// Longest path that systems take, with the NUL behind it.
+/// Longest path that systems take, with the NUL after it.
 const PATH_BYTES_MAX: usize = 4096;
 
 /// An object that has no file.
@@ -64,7 +64,7 @@ pub struct Export<'v> {
     /// Whether sharing blocks is worth another try.
     clones: bool,
     manifest: BufWriter<File>,
-    /// The key behind which it goes on.
+    /// The key after which it goes on.
     after: Option<Vec<u8>>,
     /// The folder that was used last, and its path.
     folder: Option<(String, Folder)>,
@@ -120,7 +120,7 @@ impl Snapshot {
 pub(super) const OWNER: &str = ".presigned-bucket";
 
 /// Makes a tree that of a bucket, if nothing is in it; any other must be of this bucket already. What is under the
-/// paths of keys is replaced, and keys are chosen by whoever may upload.
+/// paths of keys is replaced, and keys are chosen by anyone who may upload.
 fn claim(root: &Root, bucket: &BucketName) -> Result<(), TreeError> {
     let fail = |error| TreeError::Folder(root.path.clone(), error);
     let owner = root.path.join(OWNER);
@@ -277,7 +277,7 @@ impl Export<'_> {
         let is_there = index.objects.get(&transaction, &table_key)?.is_some();
         let is_folder = self.snapshot.is_folder(&transaction, &table_key)?;
         Ok(match (of_key(false), of_key(true)) {
-            // Whoever wrote this, it was no export.
+            // Anyone who wrote this, it was no export.
             (false, false) => false,
             (_, behind) => !is_there || behind != is_folder,
         })

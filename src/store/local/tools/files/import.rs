@@ -52,7 +52,7 @@ pub enum Outcome {
     Taken(u64),
     /// It was one already; holds its size in bytes.
     Kept(u64),
-    /// It is no file; holds what it is.
+    /// It is not a file; holds what it is.
     Skipped(&'static str),
     /// It cannot be an object, or cannot be read; holds why.
     Refused(String),
@@ -213,7 +213,7 @@ impl Import {
     }
 }
 
-/// The MD5 of a file, which is then at its begin again.
+/// The MD5 of a file, which is then at its start again.
 fn md5_of(file: &mut File) -> io::Result<[u8; 16]> {
     let mut digest = fast_md5::Md5::new();
     let mut piece = vec![0; READ_BYTES];

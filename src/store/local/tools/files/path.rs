@@ -2,7 +2,7 @@
 //!
 //! A key is split at `/`, and each piece is the name of a folder or a file, but for those that cannot be: `%` becomes
 //! `%25`, the empty piece `%00`, `.` and `..` become `%2E` and `%2E%2E`, and the `.` of a name that the exporter uses
-//! itself becomes `%2E`. The file of an object whose key is a folder of others is named with `%00` behind it. No key
+//! itself becomes `%2E`. The file of an object whose key is a folder of others is named with `%00` after it. No key
 //! holds NUL, so no two keys have the same path.
 
 use std::borrow::Cow;
@@ -10,7 +10,7 @@ use std::fmt;
 
 /// Begin of the names that the exporter itself uses.
 const OWN_PREFIX: &str = ".presigned-";
-/// Behind the name of a file whose key is a folder as well; alone, the name of an empty piece.
+/// After the name of a file whose key is a folder as well; alone, the name of an empty piece.
 const NUL: &str = "%00";
 /// Longest name that file systems take, in bytes.
 const NAME_BYTES_MAX: usize = 255;
