@@ -22,6 +22,7 @@
 //! | --- | --- | --- |
 //! | 0 | [`clock`] | timestamps and where "now" comes from |
 //! | 0 | `metrics` | counters and histograms |
+//! | 0 | `peer` | the other end of a connection, as handlers know it |
 //! | 0 | `mapped` | files in memory, and the file behind a piece of memory |
 //! | 1 | [`s3`] | the wire vocabulary: names, targets, operations, conditions, checksums, errors |
 //! | 2 | [`auth`] | who sent it, and is the body the one they signed? Also the signing direction |
@@ -105,6 +106,8 @@ pub mod jobs;
 mod mapped;
 #[cfg(feature = "server")]
 pub mod metrics;
+#[cfg(feature = "server")]
+pub mod peer;
 #[cfg(feature = "server")]
 pub mod policy;
 #[cfg(feature = "server")]

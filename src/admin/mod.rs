@@ -1,24 +1,48 @@
 //! What the server says of itself, below `/_presigned/`: a path that no bucket can have.
 
+mod metrics;
+
 use std::sync::Arc;
 
 use http::header::{ALLOW, AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use hyper::body::Incoming;
 
-use crate::api::{Body, Context, Reply, metrics};
+use crate::api::{Body, Context, Exchange, Reply};
+use crate::auth::SecretKey;
+use crate::peer::Peer;
 
-/// Where everything here begins.
+/// The start of every path here.
 pub const PREFIX: &str = "/_presigned/";
 /// Answers 200 for as long as requests are accepted.
 pub const HEALTH: &str = "/_presigned/health";
-/// What is counted, for anyone who knows the token.
+/// What is counted, for those who know the token.
 const METRICS: &str = "/_presigned/metrics";
 
+/// What may be asked, and by whom.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Bearer token required to read the metrics; unset disables the endpoint.
+    pub metrics_token: Option<SecretKey>,
+}
+
 /// Answers a request below [`PREFIX`].
-pub async fn handle(context: &Arc<Context>, method: &Method, path: &str, headers: &HeaderMap) -> Reply {
+pub async fn handle(
+    context: &Arc<Context>,
+    settings: &Settings,
+    request: http::Request<Incoming>,
+    peer: &Peer,
+) -> Reply {
+    let (head, mut exchange) = Exchange::begin(context, request, peer);
+    let (method, path) = (&head.method, head.uri.path());
+    exchange.is_for(match path {
+        HEALTH => "Health",
+        METRICS => "Metrics",
+        _ => "-",
+    });
     let mut reply = match (method, path) {
         (&Method::GET | &Method::HEAD, HEALTH) => text(StatusCode::OK, "ok\n"),
-        (&Method::GET | &Method::HEAD, METRICS) => measured(context, headers).await,
+        (&Method::GET | &Method::HEAD, METRICS) => measured(context, settings, &head.headers).await,
         (_, HEALTH | METRICS) => {
             let mut reply = text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
             reply.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
@@ -29,7 +53,7 @@ pub async fn handle(context: &Arc<Context>, method: &Method, path: &str, headers
     if method == Method::HEAD {
         *reply.body_mut() = Body::empty();
     }
-    reply
+    exchange.finish(context, Ok(reply), peer)
 }
 
 fn text(status: StatusCode, text: impl Into<bytes::Bytes>) -> Reply {
@@ -40,8 +64,8 @@ fn text(status: StatusCode, text: impl Into<bytes::Bytes>) -> Reply {
 }
 
 /// The metrics name buckets and how they are used, so without a token there are none.
-async fn measured(context: &Arc<Context>, headers: &HeaderMap) -> Reply {
-    let Some(token) = &context.settings.metrics_token else {
+async fn measured(context: &Context, settings: &Settings, headers: &HeaderMap) -> Reply {
+    let Some(token) = &settings.metrics_token else {
         return text(
             StatusCode::NOT_FOUND,
             "metrics are switched on by metrics_token in the configuration\n",
@@ -53,7 +77,7 @@ async fn measured(context: &Arc<Context>, headers: &HeaderMap) -> Reply {
         reply.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         return reply;
     }
-    match metrics(&context.journal.requests, &context.store).await {
+    match metrics::page(&context.journal.requests, &context.store).await {
         Ok(page) => text(StatusCode::OK, page),
         Err(error) => {
             tracing::error!(%error, "the metrics cannot be read");

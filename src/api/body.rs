@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::journal::Entry;
-use super::unsent::Reserved;
+use crate::peer::Reserved;
 use crate::size;
 use crate::store::Reader;
 

@@ -1,23 +1,21 @@
 //! What all handlers share: the context they work in, and the call they answer, typed by what it addresses.
 
-use std::fmt::Debug;
-use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio_util::task::TaskTracker;
 
 use super::asked::{named_tags, named_version, upload_id};
 use super::bounds::Bounds;
 use super::bucket_rules::RulesCache;
 use super::error::from_store;
 use super::journal::Journal;
-use super::unsent::Unsent;
-use crate::auth::{self, Identity, Keyring, SecretKey, User, Verified};
+use crate::auth::{self, Identity, Keyring, User, Verified};
 use crate::clock::{Clock, Timestamp};
+use crate::peer::Peer;
 use crate::policy::{Ask, Circumstances, Decision, Facts, Permit, Policy, Resource};
-use crate::s3::arrival::Scheme;
 use crate::s3::check::Check;
 use crate::s3::condition::WriteCondition;
 use crate::s3::error::{Error, ErrorCode};
@@ -29,37 +27,11 @@ use crate::s3::target::{Domains, Target};
 use crate::store::model::{Bucket, NewObject, Object, ObjectName, Upload, UploadName, Versioning};
 use crate::store::{self, Store};
 
-/// Who sends requests: the other end of a connection.
-#[derive(Clone, Debug)]
-pub struct Peer {
-    /// Its address, as the log shows it.
-    pub address: Arc<str>,
-    /// The same without its port.
-    pub ip: IpAddr,
-    /// Whether the connection is encrypted.
-    pub scheme: Scheme,
-    /// What waits for it.
-    pub unsent: Unsent,
-    /// The connection itself.
-    pub line: Arc<dyn Line>,
-}
-
-/// What a connection is, to who answers its requests.
-pub trait Line: Debug + Send + Sync {
-    /// Whether the other end has closed it. One that has only said that it will send no more counts as gone: no one can
-    /// tell the difference.
-    fn is_gone(&self) -> bool;
-    /// Whether what is handed to it goes to the kernel as it is, untouched: then it may be a mapping of a file.
-    fn is_direct(&self) -> bool;
-}
-
 /// How requests are answered, for as long as the server runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// How long a body may stand still before the request is given up.
     pub body_stall_max: Duration,
-    /// Bearer token required to read the metrics; unset disables the endpoint.
-    pub metrics_token: Option<SecretKey>,
 }
 
 /// What a configuration says of who may do what, and may say anew while the server runs. A request takes it once, and keeps
@@ -104,6 +76,8 @@ pub struct Context {
     pub bucket_rules: RulesCache,
     /// What all requests together may take.
     pub bounds: Bounds,
+    /// What goes on after its request was answered.
+    pub tasks: TaskTracker,
 }
 
 /// A permitted request on its way through a handler.

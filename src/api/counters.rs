@@ -1,16 +1,14 @@
-//! What is counted of requests and of the store, and the page that shows it.
+//! What is counted of requests.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::metrics::{Counter, Exposition, Histogram};
 use crate::s3::operation::Operation;
-use crate::store::{self, Store};
 
-/// Most buckets that are shown one by one.
-const BUCKETS_MAX: usize = 1000;
-/// The name of requests that were refused before it was known what they ask for.
-const UNKNOWN: &str = "-";
+/// The names of requests that are none of S3's: what was refused before it was known what it asks for, and what the server
+/// says of itself.
+const OTHERS: [&str; 3] = ["-", "Health", "Metrics"];
 
 /// What is counted of requests, by operation.
 #[derive(Debug)]
@@ -29,7 +27,7 @@ struct Counts {
 
 impl Default for Requests {
     fn default() -> Self {
-        let names = Operation::all().map(Operation::name).chain([UNKNOWN]);
+        let names = Operation::all().map(Operation::name).chain(OTHERS);
         Self { operations: names.map(|name| (name, Counts::default())).collect() }
     }
 }
@@ -54,7 +52,8 @@ impl Requests {
         counts.bytes_out.add(bytes_out);
     }
 
-    fn write(&self, text: &mut Exposition) {
+    /// Adds what was counted to a page.
+    pub fn write(&self, text: &mut Exposition) {
         // Operations that no one asked for would only be in the way.
         let mut asked: Vec<(&str, &Counts)> =
             self.operations.iter().map(|(name, counts)| (*name, counts)).collect();
@@ -89,55 +88,4 @@ impl Requests {
             text.sample(name, &[("operation", operation)], counts.bytes_out.value());
         }
     }
-}
-
-/// Everything that is counted, as a page.
-///
-/// # Errors
-/// The store's.
-pub async fn metrics(requests: &Requests, store: &Store) -> Result<String, store::Error> {
-    let mut text = Exposition::default();
-    requests.write(&mut text);
-    let state = store.state().await?;
-    for (name, kind, help, value) in [
-        ("presigned_commits_total", "counter", "Commits of the index.", state.commits),
-        ("presigned_changes_total", "counter", "Changes that commits have carried.", state.changes),
-        (
-            "presigned_damaged_blobs",
-            "gauge",
-            "Blobs that a scrub found damaged, which are not served.",
-            state.damaged,
-        ),
-        ("presigned_garbage_blobs", "gauge", "Blobs whose files are still to be removed.", state.garbage),
-        ("presigned_index_bytes", "gauge", "Size of the index.", state.index_bytes),
-    ] {
-        text.heading(name, kind, help);
-        text.sample(name, &[], value);
-    }
-    if let Some(times) = store.commit_times() {
-        text.heading("presigned_commit_seconds", "histogram", "Time of a commit, with its syncs.");
-        text.histogram("presigned_commit_seconds", &[], times);
-    }
-    let mut usages = Vec::new();
-    for bucket in store.buckets().await?.into_iter().take(BUCKETS_MAX) {
-        match store.usage(&bucket.name).await {
-            Ok(usage) => usages.push((bucket.name, usage)),
-            // It was removed meanwhile.
-            Err(store::Error::NoSuchBucket) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    text.heading(
-        "presigned_bucket_bytes",
-        "gauge",
-        "Bytes in a bucket, with all versions and unfinished uploads.",
-    );
-    for (name, usage) in &usages {
-        text.sample("presigned_bucket_bytes", &[("bucket", name.as_str())], usage.bytes);
-    }
-    text.heading("presigned_bucket_versions", "gauge", "Objects in a bucket, with all versions.");
-    for (name, usage) in &usages {
-        text.sample("presigned_bucket_versions", &[("bucket", name.as_str())], usage.versions);
-    }
-    Ok(text.finish())
 }

@@ -155,6 +155,11 @@ impl Entry {
         Self { journal, record, started: Instant::now() }
     }
 
+    /// What a request is for that is not one of S3's.
+    pub(super) fn is_for(&mut self, operation: &'static str) {
+        self.record.operation = operation;
+    }
+
     pub(super) fn parsed(&mut self, request: &Request) {
         let record = &mut self.record;
         // Who sends a URL with a name and a password before its host, sends them here.

@@ -8,6 +8,7 @@ mod bucket_rules;
 mod call;
 mod counters;
 mod error;
+mod exchange;
 mod guards;
 mod head;
 mod id;
@@ -25,30 +26,27 @@ mod reply;
 mod service;
 mod show;
 mod source;
-mod unsent;
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use http::header::{CONNECTION, EXPECT};
-use http::{HeaderValue, Method, Version};
+use http::{Method, Version};
 use hyper::body::Incoming;
-use scopeguard::ScopeGuard;
 
 pub use body::Body;
 pub use bounds::Bounds;
 pub use bucket_rules::{BucketRules, RulesCache};
-pub use call::{Context, Line, Peer, Rules, Settings};
-pub use counters::{Requests, metrics};
+pub use call::{Context, Rules, Settings};
+pub use counters::Requests;
+pub use exchange::Exchange;
 pub use head::check_head;
 pub use id::RequestId;
 pub use journal::{Journal, Record};
 pub use reply::Reply;
-pub use unsent::Unsent;
 
 use crate::auth;
+use crate::peer::Peer;
 use crate::policy::{Actions, Ask};
 use crate::s3::arrival::Arrival;
 use crate::s3::check::Check;
@@ -60,11 +58,6 @@ use guards::not_implemented;
 use intake::Intake;
 use journal::Entry;
 
-/// Most bytes of an unread body that are read after a refusal, so that the client sees the answer.
-const DRAIN_BYTES_MAX: u64 = 1024 * 1024;
-/// Longest that such reading goes on.
-const DRAIN_TIME_MAX: Duration = Duration::from_secs(2);
-
 /// Answers one request; never fails, and a panic in it ends this request only. An `arrival` that is an error is why it is
 /// refused before anything in it is looked at.
 pub async fn handle(
@@ -73,52 +66,17 @@ pub async fn handle(
     arrival: Result<Arrival, Error>,
     peer: &Peer,
 ) -> Reply {
-    let id = RequestId::next();
-    let method = request.method().clone();
-    let version = request.version();
-    // Boxed at once, since it is handed on a few times.
-    let entry = Box::new(Entry::new(Arc::clone(&context.journal), id, Arc::clone(&peer.address), &request));
-    let (parts, body) = request.into_parts();
-    let waits = parts.headers.get(EXPECT).is_some_and(is_continue);
-    let under_way = (entry, Intake::new(body));
-    // Where this future is dropped, the line says how much of the body had come.
-    let mut under_way = scopeguard::guard(under_way, |(mut entry, intake)| entry.received(intake.bytes));
-    let (entry, intake) = &mut *under_way;
+    let (parts, mut exchange) = Exchange::begin(&context, request, peer);
     let result = match arrival {
         Err(error) => Err(error),
         Ok(arrival) => {
+            let (intake, entry) = exchange.halves();
             let answered = answer(&context, parts, arrival, peer, intake, entry);
             let outcome = AssertUnwindSafe(answered).catch_unwind().await;
             outcome.unwrap_or_else(|_| Err(ErrorCode::InternalError.error().check(Check::Panic)))
         }
     };
-    let (mut entry, intake) = ScopeGuard::into_inner(under_way);
-    entry.received(intake.bytes);
-    let refused = result.is_err();
-    let mut reply = match result {
-        Ok(reply) => reply,
-        Err(error) => {
-            entry.refused(&error);
-            refusal::reply(&error, id, &method, &peer.unsent)
-        }
-    };
-    entry.answered(reply.status());
-    if !intake.ended {
-        if refused && version < Version::HTTP_2 {
-            reply.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        // A client that waits for `100 Continue` sends nothing, and polling would make hyper ask for it.
-        if intake.polled || !waits {
-            tokio::spawn(drain(intake));
-        }
-    }
-    reply::finish(&mut reply, id, context.clock.now());
-    reply.body_mut().journal(entry);
-    reply
-}
-
-fn is_continue(expect: &HeaderValue) -> bool {
-    expect.as_bytes().eq_ignore_ascii_case(b"100-continue")
+    exchange.finish(&context, result, peer)
 }
 
 async fn answer(
@@ -232,12 +190,4 @@ async fn act_on_object(call: &ObjectCall<'_>, body: &mut Intake) -> Result<Reply
         Operation::AbortMultipartUpload => multipart::abort(call).await,
         operation => Err(not_implemented(operation)),
     }
-}
-
-/// Reads on for a while, so that closing the connection does not take the answer with it.
-async fn drain(mut body: Intake) {
-    let end = body.bytes + DRAIN_BYTES_MAX;
-    let read = async { while body.bytes < end && body.next().await.is_some() {} };
-    // Both outcomes are the end of it.
-    let _ = tokio::time::timeout(DRAIN_TIME_MAX, read).await;
 }

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method};
 use super::body::Body;
 use super::id::{RequestId, host_id};
 use super::reply::Reply;
-use super::unsent::Unsent;
+use crate::peer::Unsent;
 use crate::s3::error::Error;
 use crate::s3::xml::Writer;
 

@@ -9,18 +9,25 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use clap::{CommandFactory as _, ValueEnum};
+use hyper::body::Incoming;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::credentials::{self, KeyFlags};
 use super::ready::{self, ReadyFile};
 use super::{Failure, log, say};
+use crate::admin;
 use crate::api;
 use crate::auth::{self, Keyring, SecretKey};
 use crate::clock::Clock;
 use crate::config::{BODY_STALL_MAX, Config, KeyPair, LogFormat, User};
 use crate::jobs;
+use crate::peer::Peer;
 use crate::policy::Policy;
+use crate::s3::arrival::{Arrival, Scheme};
+use crate::s3::check::Check;
+use crate::s3::error::ErrorCode;
 use crate::s3::name::BucketName;
 use crate::server::{self, Server};
 use crate::store::model::NewBucket;
@@ -223,10 +230,8 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         rules: ArcSwap::from_pointee(rules),
         journal: Arc::default(),
         clock: Clock::System,
-        settings: api::Settings {
-            body_stall_max: BODY_STALL_MAX,
-            metrics_token: config.metrics_token.clone().filter(|token| !token.is_empty()).map(SecretKey::new),
-        },
+        settings: api::Settings { body_stall_max: BODY_STALL_MAX },
+        tasks: TaskTracker::new(),
         bucket_rules: api::RulesCache::default(),
         bounds: api::Bounds::default(),
     };
@@ -237,10 +242,12 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let ready = config.ready_file.as_deref().map(|path| ReadyFile::write(path, &urls)).transpose()?;
     greet(config, &urls, &origin)?;
     let context = Arc::new(context);
-    let lifecycles = tokio::spawn(jobs::apply_lifecycles(Arc::clone(&context), lifecycle_interval));
+    let metrics_token = config.metrics_token.clone().filter(|token| !token.is_empty()).map(SecretKey::new);
+    let handler = Front { context: Arc::clone(&context), admin: admin::Settings { metrics_token } };
+    let lifecycles = tokio::spawn(jobs::apply_lifecycles(context, lifecycle_interval));
     let hurried = tokio::select! {
-        () = server.serve(context, files.connections, stop) => false,
-        () = hurry => true,
+        () = server.serve(Arc::new(handler), files.connections, stop) => false,
+        () = hurry.cancelled() => true,
     };
     lifecycles.abort();
     drop(ready);
@@ -263,15 +270,46 @@ async fn make_buckets(context: &api::Context, buckets: &[BucketName]) -> Result<
     Ok(())
 }
 
-/// Done when the process is told to stop, and when it is told so again.
-fn stop_signals() -> Result<(impl Future<Output = ()>, impl Future<Output = ()>), Failure> {
-    let told = watch::Sender::new(0);
+/// Everything that is asked over the network: of the server itself below a path of its own, and of S3.
+struct Front {
+    context: Arc<api::Context>,
+    admin: admin::Settings,
+}
+
+impl server::Handler for Front {
+    type Body = api::Body;
+
+    async fn handle(&self, request: http::Request<Incoming>, peer: &Peer) -> api::Reply {
+        let (head, body) = request.into_parts();
+        let scheme = if peer.is_encrypted { Scheme::Https } else { Scheme::Http };
+        let arrival = Arrival::of(&head, peer.ip, scheme);
+        let is_ours = head.uri.path().starts_with(admin::PREFIX);
+        let request = http::Request::from_parts(head, body);
+        // In a bucket of its own host name the path is a key like any other.
+        let in_bucket = |arrival: &Arrival| self.context.rules.load().domains.names_bucket(arrival.host());
+        if is_ours && !arrival.as_ref().is_ok_and(in_bucket) {
+            return admin::handle(&self.context, &self.admin, request, peer).await;
+        }
+        let arrival = match peer.has_slot().await {
+            true => arrival,
+            false => Err(ErrorCode::SlowDown.error().check(Check::Connections)),
+        };
+        api::handle(Arc::clone(&self.context), request, arrival, peer).await
+    }
+}
+
+/// Cancelled when the process is told to stop, and when it is told so again.
+fn stop_signals() -> Result<(CancellationToken, CancellationToken), Failure> {
+    let (stop, hurry) = (CancellationToken::new(), CancellationToken::new());
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
-        let (mut signal, told) = (signal(kind)?, told.clone());
+        let (mut signal, stop, hurry) = (signal(kind)?, stop.clone(), hurry.clone());
         tokio::spawn(async move {
             while signal.recv().await.is_some() {
                 tracing::info!("stopping; requests under way have a moment to end");
-                told.send_modify(|times| *times += 1);
+                if stop.is_cancelled() {
+                    hurry.cancel();
+                }
+                stop.cancel();
             }
         });
     }
@@ -282,14 +320,7 @@ fn stop_signals() -> Result<(impl Future<Output = ()>, impl Future<Output = ()>)
     ] {
         ignore(name, signal(kind)?);
     }
-    let times = |count| {
-        let mut told = told.subscribe();
-        async move {
-            // The tasks above keep the other end.
-            let _ = told.wait_for(|times| *times >= count).await;
-        }
-    };
-    Ok((times(1), times(2)))
+    Ok((stop, hurry))
 }
 
 /// Takes a signal that would end the process, which anyone who sends it to a server does not mean.

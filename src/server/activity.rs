@@ -14,7 +14,7 @@ use hyper::rt::Executor;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::api::{Body, Unsent};
+use crate::peer::Unsent;
 use crate::size;
 
 /// Bytes that a client takes, at least, of what waits for it when a request has ended.
@@ -133,8 +133,8 @@ tokio::task_local! {
 }
 
 /// The body of an answer that is being sent.
-pub(super) struct Sending {
-    body: Body,
+pub(super) struct Sending<B: HttpBody<Data = Bytes>> {
+    body: B,
     under_way: UnderWay,
     /// Bytes of it that were handed on.
     handed_on: u64,
@@ -142,7 +142,7 @@ pub(super) struct Sending {
 }
 
 /// What was handed on of a stream that is reset goes with it.
-impl Drop for Sending {
+impl<B: HttpBody<Data = Bytes>> Drop for Sending<B> {
     fn drop(&mut self) {
         if !self.body.is_end_stream() {
             self.under_way.0.handed_on.fetch_sub(self.handed_on, Ordering::Relaxed);
@@ -150,9 +150,9 @@ impl Drop for Sending {
     }
 }
 
-impl Sending {
+impl<B: HttpBody<Data = Bytes>> Sending<B> {
     /// To be made where the request is carried out.
-    pub(super) fn new(body: Body, under_way: UnderWay) -> Self {
+    pub(super) fn new(body: B, under_way: UnderWay) -> Self {
         let progress = PROGRESS.try_with(Arc::clone).ok();
         if let Some(progress) = &progress {
             progress.answering.store(true, Ordering::Relaxed);
@@ -161,7 +161,10 @@ impl Sending {
     }
 }
 
-impl HttpBody for Sending {
+impl<B> HttpBody for Sending<B>
+where
+    B: HttpBody<Data = Bytes, Error = io::Error> + Unpin,
+{
     type Data = Bytes;
     type Error = io::Error;
 
@@ -225,6 +228,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use http_body_util::Full;
+
     use super::*;
 
     #[tokio::test(start_paused = true)]
@@ -261,7 +266,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_answer_that_is_cut_does_not_keep_it() {
         let (activity, began) = (Activity::new(), Instant::now());
-        let mut sending = Sending::new(Body::full(vec![0; 1000]), activity.begin());
+        let mut sending = Sending::new(Full::from(vec![0; 1000]), activity.begin());
         activity.handed_on.fetch_add(1_000_000, Ordering::Relaxed);
         sending.handed_on = 1_000_000;
         drop(sending);
@@ -275,7 +280,7 @@ mod tests {
         let under_way = activity.begin();
         let (held, ended) = tokio::sync::oneshot::channel::<()>();
         Streams { stall_max: Duration::from_secs(10) }.execute(async move {
-            let _held = (held, Sending::new(Body::empty(), under_way));
+            let _held = (held, Sending::new(Full::<Bytes>::default(), under_way));
             std::future::pending::<()>().await;
         });
         ended.await.expect_err("nothing was sent");

@@ -15,8 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 
-use crate::api::Line;
 use crate::mapped::file_behind;
+use crate::peer::Line;
 
 /// Below this, looking up what it is costs more than copying it.
 const DIRECT_BYTES_MIN: usize = 64 * 1024;

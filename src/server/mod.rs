@@ -12,19 +12,23 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http::Version;
+use http_body::Body as HttpBody;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use activity::{Activity, Sending, Streams};
 use direct::Direct;
@@ -32,11 +36,7 @@ use slots::{Admitted, Slot, Slots};
 use spelling::Spelling;
 use stall::Stalling;
 
-use crate::admin;
-use crate::api::{self, Context, Line, Peer, Reply};
-use crate::s3::arrival::{Arrival, Scheme};
-use crate::s3::check::Check;
-use crate::s3::error::ErrorCode;
+use crate::peer::{self, Line, Peer, Slot as _};
 
 /// Most connections at once; more wait in the backlog.
 pub const CONNECTIONS_MAX: usize = 16_384;
@@ -141,30 +141,31 @@ impl Server {
         addresses.map(|address| format!("{scheme}://{}", reachable(address))).collect()
     }
 
-    /// Serves so many connections at once until `stop` is done, then lets requests end for a while.
-    pub async fn serve(self, context: Arc<Context>, connections_max: usize, stop: impl Future<Output = ()>) {
+    /// Has requests answered, over so many connections at once, until it is told to `stop`; then lets them end for a
+    /// while.
+    pub async fn serve(self, handler: Arc<impl Handler>, connections_max: usize, stop: CancellationToken) {
         let urls = self.urls();
-        let graceful = Arc::new(GracefulShutdown::new());
+        let open = TaskTracker::new();
         let slots = Slots::new(connections_max, self.connections_per_address_max);
         let spelling = Arc::new(Spelling::learn().await);
         let mut loops = tokio::task::JoinSet::new();
         for listener in self.listeners {
             let connections = Connections {
-                context: Arc::clone(&context),
+                handler: Arc::clone(&handler),
                 tls: self.tls.clone(),
-                graceful: Arc::clone(&graceful),
+                open: open.clone(),
+                stop: stop.clone(),
                 slots: slots.clone(),
                 spelling: spelling.clone(),
             };
             loops.spawn(connections.accept(listener));
         }
         tracing::info!(urls = urls.join(" "), "listening");
-        stop.await;
+        stop.cancelled().await;
         loops.shutdown().await;
-        if let Ok(graceful) = Arc::try_unwrap(graceful) {
-            // Anyone who is not done by then is cut off.
-            let _ = tokio::time::timeout(DRAIN_TIME_MAX, graceful.shutdown()).await;
-        }
+        open.close();
+        // Anyone who is not done by then is cut off.
+        let _ = tokio::time::timeout(DRAIN_TIME_MAX, open.wait()).await;
     }
 }
 
@@ -213,16 +214,32 @@ impl Files {
     }
 }
 
+/// What answers requests.
+pub trait Handler: Send + Sync + 'static {
+    /// The body of an answer.
+    type Body: HttpBody<Data = Bytes, Error = io::Error> + Send + Unpin + 'static;
+
+    /// Answers a request.
+    fn handle(
+        &self,
+        request: http::Request<Incoming>,
+        peer: &Peer,
+    ) -> impl Future<Output = http::Response<Self::Body>> + Send;
+}
+
 /// What every accepted connection is served with.
-struct Connections {
-    context: Arc<Context>,
+struct Connections<H> {
+    handler: Arc<H>,
     tls: Option<TlsAcceptor>,
-    graceful: Arc<GracefulShutdown>,
+    /// The connections that are open.
+    open: TaskTracker,
+    /// Tells them to end with the request that is under way.
+    stop: CancellationToken,
     slots: Slots,
     spelling: Arc<Spelling>,
 }
 
-impl Connections {
+impl<H: Handler> Connections<H> {
     /// Accepts for ever: a failed accept is a pause, not an end.
     async fn accept(self, listener: TcpListener) {
         let (mut failing, mut told) = (false, None);
@@ -259,22 +276,22 @@ impl Connections {
             // Answers are written whole; waiting to fill packets only costs time.
             let _ = stream.set_nodelay(true);
             let served = Served {
-                context: Arc::clone(&self.context),
+                handler: Arc::clone(&self.handler),
                 spelling: Arc::clone(&self.spelling),
-                place: Place::new(slot, admitted),
+                place: Arc::new(Place::new(slot, admitted)),
+                stop: self.stop.clone(),
             };
-            let watcher = self.graceful.watcher();
             let tls = self.tls.clone();
-            tokio::spawn(async move {
+            self.open.spawn(async move {
                 let gives_way = Arc::clone(&activity);
                 let serving = async {
                     match tls {
                         None => {
                             let stream = Direct::new(stream);
                             let line = stream.line(true);
-                            connection(stream, (peer, Scheme::Http), line, served, activity, watcher).await;
+                            connection(stream, (peer, false), line, served, activity).await;
                         }
-                        Some(tls) => encrypted(tls, stream, peer, served, activity, watcher).await,
+                        Some(tls) => encrypted(tls, stream, peer, served, activity).await,
                     }
                 };
                 tokio::select! {
@@ -288,11 +305,12 @@ impl Connections {
 }
 
 /// What the requests of a connection are answered with.
-struct Served {
-    context: Arc<Context>,
+struct Served<H> {
+    handler: Arc<H>,
     /// How the names of headers are spelled.
     spelling: Arc<Spelling>,
-    place: Place,
+    place: Arc<Place>,
+    stop: CancellationToken,
 }
 
 /// What a connection takes up until it ends.
@@ -303,33 +321,39 @@ struct Place {
     _admitted: Admitted,
 }
 
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("is_usual", &self.is_usual).finish_non_exhaustive()
+    }
+}
+
 impl Place {
     fn new(slot: Slot, admitted: Admitted) -> Self {
         let is_usual = AtomicBool::new(!slot.is_spare());
         Self { is_usual, slot: tokio::sync::Mutex::new(slot), _admitted: admitted }
     }
+}
 
+impl peer::Slot for Place {
     fn is_usual(&self) -> bool {
         self.is_usual.load(Ordering::Relaxed)
     }
 
-    /// Whether its slot is a usual one, for which a spare one waits a while.
-    async fn become_usual(&self) -> bool {
-        let is_usual = self.slot.lock().await.become_usual().await;
-        self.is_usual.store(is_usual, Ordering::Relaxed);
-        is_usual
+    fn become_usual(&self) -> Pin<Box<dyn Future<Output = bool> + Send + '_>> {
+        Box::pin(async {
+            let is_usual = self.slot.lock().await.become_usual().await;
+            self.is_usual.store(is_usual, Ordering::Relaxed);
+            is_usual
+        })
     }
 }
 
-type Watcher = hyper_util::server::graceful::Watcher;
-
-async fn encrypted(
+async fn encrypted<H: Handler>(
     tls: TlsAcceptor,
     stream: TcpStream,
     peer: SocketAddr,
-    served: Served,
+    served: Served<H>,
     activity: Arc<Activity>,
-    watcher: Watcher,
 ) {
     let mut first = [0];
     let end = tokio::time::Instant::now() + HANDSHAKE_TIME_MAX;
@@ -344,19 +368,18 @@ async fn encrypted(
     let stream = Direct::new(stream);
     let line = stream.line(false);
     match tokio::time::timeout_at(end, tls.accept(stream)).await {
-        Ok(Ok(stream)) => connection(stream, (peer, Scheme::Https), line, served, activity, watcher).await,
+        Ok(Ok(stream)) => connection(stream, (peer, true), line, served, activity).await,
         Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
     }
 }
 
-async fn connection(
+async fn connection<H: Handler>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    (peer, scheme): (SocketAddr, Scheme),
+    (peer, is_encrypted): (SocketAddr, bool),
     line: Arc<dyn Line>,
-    served: Served,
+    served: Served<H>,
     activity: Arc<Activity>,
-    watcher: Watcher,
 ) {
     let mut builder = Builder::new(Streams { stall_max: STALL_TIME_MAX });
     // The time of a head is bounded by `idle` below, which does not set a timer for each.
@@ -373,10 +396,12 @@ async fn connection(
     let client = Peer {
         address: peer.to_string().into(),
         ip: peer.ip(),
-        scheme,
+        is_encrypted,
         unsent: activity.unsent().clone(),
         line,
+        slot: served.place.clone(),
     };
+    let stop = served.stop.clone();
     // One count goes up and down for each request, not one for each thing in it.
     let (shared, requests) = (Arc::new((served, client)), Arc::clone(&activity));
     let service = service_fn(move |request: http::Request<Incoming>| {
@@ -384,7 +409,7 @@ async fn connection(
         async move {
             let (served, client) = &*shared;
             let has_case = request.version() < Version::HTTP_2;
-            let mut reply = dispatch(served, request, client).await;
+            let mut reply = served.handler.handle(request, client).await;
             if has_case {
                 served.spelling.apply(&mut reply);
             }
@@ -392,26 +417,19 @@ async fn connection(
         }
     });
     let stream = Stalling::new(stream, STALL_TIME_MAX, Arc::clone(&activity));
-    let served = watcher.watch(builder.serve_connection(TokioIo::new(stream), service));
+    let mut served = pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let served = async {
+        tokio::select! {
+            ended = served.as_mut() => return ended,
+            () = stop.cancelled() => {}
+        }
+        served.as_mut().graceful_shutdown();
+        served.await
+    };
     tokio::select! {
-        served = served => if let Err(error) = served {
+        ended = served => if let Err(error) = ended {
             tracing::debug!(%peer, error, "connection ended");
         },
         () = activity.idle(idle_max) => tracing::debug!(%peer, "connection was idle"),
     }
-}
-
-async fn dispatch(served: &Served, request: http::Request<Incoming>, peer: &Peer) -> Reply {
-    let context = &served.context;
-    let (head, body) = request.into_parts();
-    let arrival = Arrival::of(&head, peer.ip, peer.scheme);
-    // In a bucket of its own host name the path is a key like any other.
-    let in_bucket =
-        || arrival.as_ref().is_ok_and(|arrival| context.rules.load().domains.names_bucket(arrival.host()));
-    if head.uri.path().starts_with(admin::PREFIX) && !in_bucket() {
-        return admin::handle(context, &head.method, head.uri.path(), &head.headers).await;
-    }
-    let has_slot = served.place.is_usual() || served.place.become_usual().await;
-    let arrival = if has_slot { arrival } else { Err(ErrorCode::SlowDown.error().check(Check::Connections)) };
-    api::handle(Arc::clone(context), http::Request::from_parts(head, body), arrival, peer).await
 }

@@ -16,8 +16,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
 
-use crate::api::Reply;
-
 /// The standard headers of most answers: the fewer names go along, the less it costs.
 const USUAL: [&str; 8] = [
     "Accept-Ranges",
@@ -68,7 +66,7 @@ impl Spelling {
     }
 
     /// Lets the names of an answer be spelled.
-    pub(super) fn apply(&self, reply: &mut Reply) {
+    pub(super) fn apply<B>(&self, reply: &mut http::Response<B>) {
         let is_usual = |name: &HeaderName| {
             matches!(
                 *name,

@@ -5,8 +5,9 @@
 #![cfg(feature = "server")]
 #![expect(
     unreachable_pub,
-    clippy::as_conversions,
+    clippy::exit,
     clippy::indexing_slicing,
+    clippy::map_err_ignore,
     clippy::panic,
     clippy::print_stdout,
     clippy::string_slice,
@@ -154,7 +155,7 @@ impl Server {
         let request = request.presign();
         let bytes = [request.head(), request.body.clone()].concat();
         let mut connection = Connection::open(self.address);
-        let mut send = |connection: &mut Connection| {
+        let send = |connection: &mut Connection| {
             assert!(connection.write(&bytes));
             connection.response(method).expect(200);
         };

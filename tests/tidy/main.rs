@@ -16,24 +16,25 @@ use std::path::{Path, PathBuf};
 use imports::{CratePath, imports};
 
 /// The modules, lowest first, and which others each may import: an edge that is not here is a decision to be made.
-const EDGES: [(&str, &[&str]); 15] = [
+const EDGES: [(&str, &[&str]); 16] = [
     ("clock", &[]),
     ("mapped", &[]),
     ("metrics", &[]),
+    ("peer", &[]),
     ("private", &[]),
     ("size", &[]),
     ("s3", &["clock"]),
     ("auth", &["clock", "s3", "size"]),
     ("policy", &["auth", "clock", "s3"]),
     ("store", &["auth", "clock", "mapped", "metrics", "private", "s3", "size"]),
-    ("api", &["auth", "clock", "metrics", "policy", "s3", "size", "store"]),
+    ("api", &["auth", "clock", "metrics", "peer", "policy", "s3", "size", "store"]),
     ("jobs", &["api", "clock", "s3", "store"]),
-    ("admin", &["api"]),
-    ("server", &["admin", "api", "mapped", "s3", "size"]),
+    ("admin", &["api", "auth", "metrics", "peer", "store"]),
+    ("server", &["mapped", "peer", "size"]),
     ("config", &["auth", "s3", "server", "store"]),
     (
         "cli",
-        &["admin", "api", "auth", "clock", "config", "jobs", "policy", "private", "s3", "server", "store"],
+        &["admin", "api", "auth", "clock", "config", "jobs", "peer", "policy", "private", "s3", "server", "store"],
     ),
 ];
 const FILE_LINES_MAX: usize = 500;
@@ -180,8 +181,8 @@ fn the_api_is_not_high() {
 
 /// Most names at the face of a module: what it declares and lends from below. None may grow.
 const FACES: [(&str, usize); 13] = [
-    ("admin", 3),
-    ("api", 18),
+    ("admin", 4),
+    ("api", 15),
     ("auth", 26),
     ("cli", 1),
     ("clock", 3),
@@ -190,7 +191,7 @@ const FACES: [(&str, usize); 13] = [
     ("mapped", 2),
     ("metrics", 3),
     ("policy", 8),
-    ("server", 6),
+    ("server", 7),
     ("store", 20),
     ("store/local", 5),
 ];
