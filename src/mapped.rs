@@ -109,9 +109,9 @@ mod tests {
 
     #[test]
     fn bytes_are_known_while_they_are_there() {
-        let path = std::env::temp_dir().join(format!("presigned-window-{}", std::process::id()));
-        std::fs::write(&path, vec![7; 300_000]).expect("written");
-        let file = Arc::new(File::open(&path).expect("opened"));
+        let named = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(named.path(), vec![7; 300_000]).expect("written");
+        let file = Arc::new(named.reopen().expect("opened"));
         let bytes = window(&file, 5000, 290_000).expect("read");
         let part = bytes.slice(1000..200_000);
         let (_, offset) = file_behind(&part).expect("known");
@@ -124,6 +124,5 @@ mod tests {
         assert_eq!(Arc::strong_count(&file), 2);
         drop(part);
         assert_eq!(Arc::strong_count(&file), 1);
-        std::fs::remove_file(path).expect("removed");
     }
 }

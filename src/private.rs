@@ -81,8 +81,8 @@ mod tests {
 
     #[test]
     fn nothing_is_written_through_a_link() {
-        let folder = std::env::temp_dir().join(format!("presigned-private-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&folder);
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = place.path().join("private");
         directory(&folder).expect("made");
         let mode = |path: &Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
         assert_eq!(mode(&folder), 0o700);
@@ -98,6 +98,5 @@ mod tests {
         symlink(&victim, folder.join("b")).expect("a link");
         create(&folder.join("b")).expect("made").write_all(b"x").expect("written");
         assert_eq!(fs::read(&victim).expect("there"), b"kept");
-        fs::remove_dir_all(&folder).expect("removed");
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn named_tags(request: &Request) -> Result<Tags, Error> {
 /// The algorithm of `x-amz-checksum-algorithm`.
 ///
 /// # Errors
-/// `InvalidRequest` for one that is none.
+/// Returns `InvalidRequest` for an unknown algorithm.
 pub(super) fn named_algorithm(request: &Request) -> Result<Option<Algorithm>, Error> {
     let Some(name) = request.amz("x-amz-checksum-algorithm") else {
         return Ok(None);

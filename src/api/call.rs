@@ -223,13 +223,13 @@ impl<'r> Addressed<'r> {
 
 /// A call to make a bucket.
 pub(super) struct NewBucketCall<'c> {
-    pub call: Call<'c>,
+    pub call: &'c Call<'c>,
     pub name: &'c BucketName,
 }
 
 /// A call about a bucket, which exists.
 pub(super) struct BucketCall<'c> {
-    pub call: Call<'c>,
+    pub call: &'c Call<'c>,
     pub owned: &'c Bucket,
 }
 
@@ -238,14 +238,14 @@ pub(super) struct ObjectCall<'c> {
     pub within: BucketCall<'c>,
     pub key: &'c ObjectKey,
     /// The object that was judged.
-    pub judged: Judged,
+    pub judged: &'c Judged,
 }
 
 impl<'c> Deref for NewBucketCall<'c> {
     type Target = Call<'c>;
 
     fn deref(&self) -> &Call<'c> {
-        &self.call
+        self.call
     }
 }
 
@@ -253,7 +253,7 @@ impl<'c> Deref for BucketCall<'c> {
     type Target = Call<'c>;
 
     fn deref(&self) -> &Call<'c> {
-        &self.call
+        self.call
     }
 }
 
@@ -303,9 +303,9 @@ impl<'c> ObjectCall<'c> {
         Ok(NewObject {
             bucket: self.bucket().clone(),
             key: self.key.clone(),
-            metadata: Metadata::of_request(self.request(), framed)?,
+            metadata: Metadata::from_request(self.request(), framed)?,
             tags: named_tags(self.request())?,
-            condition: WriteCondition::of_request(self.request())?,
+            condition: WriteCondition::from_request(self.request())?,
         })
     }
 

@@ -42,9 +42,9 @@ pub fn check_head(verified: &Verified) -> Result<(), Error> {
         Operation::PutObject | Operation::CopyObject => {
             refuse_version(request)?;
             check_acl(request)?;
-            Metadata::of_request(request, verified.is_framed())?;
+            Metadata::from_request(request, verified.is_framed())?;
             asked::named_tags(request)?;
-            WriteCondition::of_request(request)?;
+            WriteCondition::from_request(request)?;
             match operation == Operation::CopyObject {
                 true => asked::named_source(request).map(drop),
                 false => verified.check_body(BodyKind::Object { checksum: Algorithm::Crc64Nvme }).map(drop),
@@ -62,7 +62,7 @@ pub fn check_head(verified: &Verified) -> Result<(), Error> {
         }
         Operation::DeleteObject => {
             asked::named_version(request)?;
-            WriteCondition::of_request(request).map(drop)
+            WriteCondition::from_request(request).map(drop)
         }
         Operation::GetObjectTagging | Operation::PutObjectTagging | Operation::DeleteObjectTagging => {
             asked::named_version(request).map(drop)

@@ -45,7 +45,8 @@ pub use id::RequestId;
 pub use journal::{Journal, Record};
 pub use reply::Reply;
 
-use crate::auth;
+use crate::auth::{self, Verified};
+use crate::clock::Timestamp;
 use crate::peer::Peer;
 use crate::policy::{Actions, Ask};
 use crate::s3::arrival::Arrival;
@@ -91,22 +92,8 @@ async fn answer(
     let method = parts.method.clone();
     // Frames of TLS and of HTTP/2 are made in this process.
     let sends_files = peer.line.is_direct() && parts.version < Version::HTTP_2;
-    let request = Request::parse(parts, arrival, &rules.domains)?;
-    entry.parsed(&request);
-    #[expect(clippy::wildcard_enum_match_arm, reason = "every other request is examined")]
-    match request.operation() {
-        Operation::Preflight => return Err(preflight::refuse(context, &request).await),
-        // Probes for other services are signed for those, and forms sign their policy: there is nothing to verify.
-        operation @ (Operation::ServicePost | Operation::PostObject) => {
-            return Err(not_implemented(operation));
-        }
-        _ => {}
-    }
     let now = context.clock.now();
-    let examination = auth::examine(request, &rules.keyring, &rules.auth, now);
-    entry.examined(&examination.trace);
-    let verified = examination.verdict.map_err(|refused| refused.error)?;
-    entry.verified(&verified);
+    let verified = verify(context, &rules, (parts, arrival), now, entry).await?;
     let request = verified.request();
     let addressed = Addressed::find(request, &context.store).await?;
     guards::check_overrides_signed(&verified)?;
@@ -121,20 +108,46 @@ async fn answer(
     guards::refuse_unsupported_headers(request)?;
     guards::refuse_copy_source(request)?;
     entry.passed(Check::Header);
-    let call = Call { context, rules: &rules, permit, peer, sends_files, now };
+    let call = &Call { context, rules: &rules, permit, peer, sends_files, now };
     let mut reply = match &addressed {
-        Addressed::Service => act_on_service(&call).await,
+        Addressed::Service => act_on_service(call).await,
         Addressed::NewBucket(name) => bucket::create(&NewBucketCall { call, name }, body).await,
         Addressed::Bucket(owned) => act_on_bucket(&BucketCall { call, owned }, body).await,
         Addressed::Object(owned, key) => {
             let within = BucketCall { call, owned };
-            act_on_object(&ObjectCall { within, key, judged }, body).await
+            act_on_object(&ObjectCall { within, key, judged: &judged }, body).await
         }
     }?;
     if method == Method::HEAD {
         *reply.body_mut() = Body::empty();
     }
     Ok(reply)
+}
+
+/// Parses and examines a request. By itself, so that what is needed on the way takes up no room until the answer.
+async fn verify(
+    context: &Context,
+    rules: &Rules,
+    (parts, arrival): (http::request::Parts, Arrival),
+    now: Timestamp,
+    entry: &mut Entry,
+) -> Result<Verified, Error> {
+    let request = Request::parse(parts, arrival, &rules.domains)?;
+    entry.parsed(&request);
+    #[expect(clippy::wildcard_enum_match_arm, reason = "every other request is examined")]
+    match request.operation() {
+        Operation::Preflight => return Err(preflight::refuse(context, &request).await),
+        // Probes for other services are signed for those, and forms sign their policy: there is nothing to verify.
+        operation @ (Operation::ServicePost | Operation::PostObject) => {
+            return Err(not_implemented(operation));
+        }
+        _ => {}
+    }
+    let examination = auth::examine(request, &rules.keyring, &rules.auth, now);
+    entry.examined(&examination.trace);
+    let verified = examination.verdict.map_err(|refused| refused.error)?;
+    entry.verified(&verified);
+    Ok(verified)
 }
 
 /// Carries out an operation on the service. What S3 has and this server does not is refused, never silently left out.

@@ -101,7 +101,7 @@ fn check_lifetime(expires: Timestamp, examiner: &Examiner<'_>) -> Result<(), Err
 }
 
 fn check_signature(request: &Request, claim: &V2Claim, key: &Key, trace: &mut Trace) -> Result<(), Error> {
-    // What is no base64 has no bytes, and matches nothing.
+    // Invalid base64 decodes to nothing, which never matches.
     let provided = STANDARD.decode(&claim.signature).unwrap_or_default();
     let matches = |bucket_slash| {
         let text = string_to_sign(request, &claim.date_line, bucket_slash);

@@ -18,7 +18,7 @@ pub(super) struct Arguments {
 /// Prints what was found; fails if something is left that is not as it should be.
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let directory = arguments.dir.clone();
-    let settings = Settings::of(directory);
+    let settings = Settings::new(directory);
     let report = Store::fsck(&settings, arguments.repair)?;
     for problem in &report.problems {
         say(problem)?;

@@ -16,7 +16,7 @@ pub(super) struct Arguments {
     from: PathBuf,
     /// Bucket to take them into, which is made if it is not there
     bucket: String,
-    /// Directory of the store, which must not be being served
+    /// Store directory; must not be in use by a server
     #[arg(long, default_value = "data", env = "PRESIGNED_DIR")]
     dir: PathBuf,
     /// Take files above 16 KiB in as hard links where possible: they become read-only, and must never be changed in
@@ -41,7 +41,7 @@ struct Tally {
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
     let bucket = bucket_name(&arguments.bucket)?;
     let tree = Arc::new(Tree::open(&arguments.from, &arguments.dir)?);
-    let store = Store::open(Settings::of(arguments.dir.clone()))?;
+    let store = Store::open(Settings::new(arguments.dir.clone()))?;
     let owner = owner(&arguments.dir)?;
     let mut progress = Progress::new(if Progress::is_seen() { tree.bytes() } else { 0 }, None);
     let mut tally = Tally::default();

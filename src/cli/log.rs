@@ -32,7 +32,7 @@ const END_TIME_MAX: Duration = Duration::from_secs(1);
 /// Starts the log. It ends, and its last lines are written, when what this returns is dropped.
 ///
 /// # Errors
-/// A level that is none.
+/// Returns an error if the level is unknown.
 pub(super) fn start(format: LogFormat) -> Result<Guard, Failure> {
     let wanted = std::env::var(LEVEL_VARIABLE).unwrap_or_else(|_| "info".to_owned());
     // A bare word is a level; taken for the name of a module, a slip would silence everything.

@@ -118,7 +118,7 @@ fn say(text: &dyn Display) -> Result<(), Failure> {
 
 /// The bucket of an argument.
 fn bucket_name(text: &str) -> Result<BucketName, Failure> {
-    BucketName::parse(text).ok_or_else(|| format!("no bucket can have the name {text:?}").into())
+    BucketName::parse(text).ok_or_else(|| format!("invalid bucket name {text:?}").into())
 }
 
 /// Why a command failed: one line.

@@ -21,7 +21,7 @@ pub(super) struct Arguments {
     /// Most bytes a second, like 50MiB; 0 for no limit
     #[arg(long, value_name = "BYTES", default_value = "100MiB")]
     rate: String,
-    /// Begin anew instead of where the last scrub was interrupted
+    /// Start over instead of resuming the last scrub
     #[arg(long)]
     restart: bool,
 }
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut scrub = if arguments.restart { Scrub::default() } else { resumed(&place)? };
     let mut progress = Progress::new(snapshot.blob_bytes()?, Some(rate));
     if scrub != Scrub::default() {
-        say(&format!("going on behind {} bodies", scrub.bodies))?;
+        say(&format!("resuming after {} bodies", scrub.bodies))?;
         progress.skip(scrub.bytes);
     }
     let mut saved = Instant::now();

@@ -260,7 +260,7 @@ async fn make_buckets(context: &api::Context, buckets: &[BucketName]) -> Result<
     for bucket in buckets {
         match context
             .store
-            .create_bucket(NewBucket::of(bucket.clone(), owner.clone()), context.clock.now())
+            .create_bucket(NewBucket::new(bucket.clone(), owner.clone()), context.clock.now())
             .await
         {
             Ok(()) | Err(store::Error::BucketExists(_)) => {}

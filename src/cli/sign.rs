@@ -36,7 +36,7 @@ pub(super) struct Arguments {
     /// [default: that of AWS_ENDPOINT_URL_S3 or AWS_ENDPOINT_URL, else http://127.0.0.1:9000]
     #[arg(long, value_name = "URL", env = "PRESIGNED_ENDPOINT")]
     endpoint: Option<String>,
-    /// Put the bucket in front of the host, which must have a name
+    /// Use a virtual-hosted URL (bucket in the host name); the endpoint must have a name
     #[arg(long)]
     virtual_hosted: bool,
     /// Sign with version 2

@@ -241,7 +241,7 @@ impl Config {
     /// # Errors
     /// That a quota is of no bucket, or no size.
     pub fn store(&self) -> Result<store::local::Settings, Error> {
-        let defaults = store::local::Settings::of(self.directory());
+        let defaults = store::local::Settings::new(self.directory());
         let mut quotas = BTreeMap::new();
         for (name, size) in &self.quotas {
             let bucket = BucketName::parse(name)
@@ -319,7 +319,7 @@ impl Config {
     /// The buckets to be made at start.
     ///
     /// # Errors
-    /// That a name is none.
+    /// Returns an error if a name is not one that a bucket can have.
     pub fn bucket_names(&self) -> Result<Vec<BucketName>, Error> {
         let parse = |name: &String| {
             BucketName::parse(name).ok_or_else(|| Error(format!("{name:?} is not a valid bucket name")))
@@ -367,7 +367,7 @@ pub fn check_key(key: &KeyPair) -> Result<(), Error> {
 /// Parses a duration like `7d`, `12h` or `3600` (seconds) into whole seconds.
 ///
 /// # Errors
-/// That it is none, or zero.
+/// Returns an error if it is malformed, or zero.
 pub fn parse_seconds(text: &str) -> Result<i64, Error> {
     let seconds = match text.parse::<u64>() {
         Ok(seconds) => Some(seconds),
@@ -382,7 +382,7 @@ pub fn parse_seconds(text: &str) -> Result<i64, Error> {
 /// Parses a size like `10GiB`, `500MB` or `4096` into bytes.
 ///
 /// # Errors
-/// That it is none.
+/// Returns an error if it is malformed.
 pub fn parse_bytes(text: &str) -> Result<u64, Error> {
     const UNITS: [(&str, u64); 9] = [
         ("KiB", 1 << 10),

@@ -139,7 +139,7 @@ impl Checksum {
         Some(Self { algorithm, value })
     }
 
-    /// Parses base64; `None` if it is none, or of another length.
+    /// Parses base64; `None` if malformed or of the wrong length.
     pub fn parse(algorithm: Algorithm, base64: &str) -> Option<Self> {
         Self::from_bytes(algorithm, &STANDARD.decode(base64).ok()?)
     }

@@ -1,4 +1,4 @@
-//! Conditional requests, decided in the order of RFC 9110 13.2.2 from an entity tag and a date.
+//! Conditional requests, decided in the order of RFC 9110 13.2.2 from an ETag and a date.
 
 use http::Method;
 
@@ -11,21 +11,21 @@ use crate::clock::Timestamp;
 /// The conditions of a request, parsed. Dates that cannot be read are ignored, as RFC 9110 13.1.3 asks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Conditions {
-    if_match: Option<Tags>,
-    if_none_match: Option<Tags>,
+    if_match: Option<EntityTags>,
+    if_none_match: Option<EntityTags>,
     if_modified_since: Option<Timestamp>,
     if_unmodified_since: Option<Timestamp>,
 }
 
 /// What a condition on tags names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Tags {
+enum EntityTags {
     Any,
-    /// Tags that cannot be ours are dropped: they match nothing.
+    /// EntityTags that cannot be ours are dropped: they match nothing.
     Of(Vec<ETag>),
 }
 
-impl Tags {
+impl EntityTags {
     fn parse(text: &str) -> Self {
         if text.trim() == "*" {
             return Self::Any;
@@ -55,7 +55,7 @@ pub enum Decision {
 
 impl Conditions {
     /// The four conditions of a GET or HEAD.
-    pub fn of_request(request: &Request, now: Timestamp) -> Self {
+    pub fn from_request(request: &Request, now: Timestamp) -> Self {
         Self::read(request, ["if-match", "if-none-match", "if-modified-since", "if-unmodified-since"], now)
     }
 
@@ -72,7 +72,7 @@ impl Conditions {
 
     /// Reads the conditions of these names: two on tags and two on dates, the positive one first.
     fn read(request: &Request, [matches, none, modified, unmodified]: [&str; 4], now: Timestamp) -> Self {
-        let tags = |name| request.anywhere(name).map(|text| Tags::parse(&text));
+        let tags = |name| request.anywhere(name).map(|text| EntityTags::parse(&text));
         let date = |name| request.anywhere(name).and_then(|text| Timestamp::parse_http_date(&text));
         // RFC 9110 13.1.3: a date later than now is of a clock that is wrong, and no condition.
         let is_past = |date: &Timestamp| date.unix_seconds() <= now.unix_seconds();
@@ -84,7 +84,7 @@ impl Conditions {
         }
     }
 
-    /// Decides for reading an object with this tag and date.
+    /// Decides for reading an object with this ETag and date.
     pub fn for_read(&self, etag: &ETag, modified: Timestamp) -> Decision {
         let seconds = modified.unix_seconds();
         match (&self.if_match, self.if_unmodified_since) {
@@ -124,7 +124,7 @@ pub enum WriteCondition {
     Absent,
     /// `If-Match: *`.
     Present,
-    /// `If-Match` with a tag; `None` for a text that is not a tag of ours, and so matches nothing.
+    /// `If-Match` with an ETag; `None` for a text that is not an ETag of ours, and so matches nothing.
     Tagged(Option<ETag>),
 }
 
@@ -134,7 +134,7 @@ impl WriteCondition {
     ///
     /// # Errors
     /// `NotImplemented` for both conditions at once, and for a value that the request does not take.
-    pub fn of_request(request: &Request) -> Result<Self, Error> {
+    pub fn from_request(request: &Request) -> Result<Self, Error> {
         let refuse = |name: &str| Err(not_accepted(name));
         let deletes = request.method() == Method::DELETE;
         match (request.anywhere("if-match"), request.anywhere("if-none-match")) {
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn precedence_of_rfc_9110() {
         let at = Timestamp::from_unix_seconds(1000);
-        let of = |tag: ETag| Some(Tags::Of(vec![tag]));
+        let of = |tag: ETag| Some(EntityTags::Of(vec![tag]));
         let early = Some(Timestamp::from_unix_seconds(999));
         let late = Some(Timestamp::from_unix_seconds(1000));
         let decide = |conditions: &Conditions| conditions.for_read(&etag(), at);
@@ -215,7 +215,7 @@ mod tests {
             Conditions { if_match: of(other()), if_none_match: of(etag()), ..Default::default() };
         assert_eq!(decide(&conditions), Decision::Failed("If-Match"));
         let conditions =
-            Conditions { if_match: Some(Tags::Any), if_none_match: of(etag()), ..Default::default() };
+            Conditions { if_match: Some(EntityTags::Any), if_none_match: of(etag()), ..Default::default() };
         assert_eq!(decide(&conditions), Decision::NotModified);
     }
 }

@@ -46,7 +46,7 @@ impl Metadata {
     ///
     /// # Errors
     /// `MetadataTooLarge`, `InvalidStorageClass`, `InvalidRedirectLocation`.
-    pub fn of_request(request: &Request, framed: bool) -> Result<Self, Error> {
+    pub fn from_request(request: &Request, framed: bool) -> Result<Self, Error> {
         let mut entries = Vec::new();
         for name in STORED_HEADERS {
             let value = match (name, request.latin1(name)) {
@@ -92,7 +92,7 @@ impl Metadata {
     }
 
     /// Metadata that someone kept; `None` if no object can have it.
-    pub fn of_entries(entries: Vec<(String, String)>) -> Option<Self> {
+    pub fn parse_entries(entries: Vec<(String, String)>) -> Option<Self> {
         let known = |name: &str| {
             STORED_HEADERS.contains(&name)
                 || STORED_AMZ_HEADERS.contains(&name)
@@ -102,7 +102,7 @@ impl Metadata {
     }
 
     /// Metadata as it was stored.
-    pub fn from_entries(entries: Vec<(String, String)>) -> Self {
+    pub fn from_stored(entries: Vec<(String, String)>) -> Self {
         Self(entries)
     }
 
@@ -208,7 +208,7 @@ mod tests {
 
     #[test]
     fn kept_entries_are_checked() {
-        let of = |name: &str, value: &str| Metadata::of_entries(vec![(name.to_owned(), value.to_owned())]);
+        let of = |name: &str, value: &str| Metadata::parse_entries(vec![(name.to_owned(), value.to_owned())]);
         assert!(of("content-type", "text/plain").is_some());
         assert!(of("x-amz-meta-a", "caf\u{e9}").is_some());
         for (name, value) in

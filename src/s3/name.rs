@@ -210,7 +210,7 @@ impl VersionId {
         }
     }
 
-    /// The 16 bytes, which `null` has not.
+    /// The 16 bytes; `None` for `null`.
     pub fn bytes(&self) -> Option<&[u8; 16]> {
         self.0.as_ref()
     }
@@ -225,7 +225,7 @@ impl fmt::Display for VersionId {
     }
 }
 
-/// The entity tag of an object: the MD5 of its body, or of its parts' MD5s with their count.
+/// The ETag of an object: the MD5 of its body, or of its parts' MD5s with their count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ETag {
     md5: [u8; 16],
@@ -233,17 +233,17 @@ pub struct ETag {
 }
 
 impl ETag {
-    /// The tag of a body stored in one go.
+    /// The ETag of a body stored in one go.
     pub fn single(md5: [u8; 16]) -> Self {
         Self { md5, parts: None }
     }
 
-    /// The tag of a multipart object: MD5 over the parts' MD5s, and how many there were.
+    /// The ETag of a multipart object: MD5 over the parts' MD5s, and how many there were.
     pub fn multipart(md5: [u8; 16], parts: u16) -> Self {
         Self { md5, parts: Some(parts) }
     }
 
-    /// Parses a tag as clients send it: hexadecimal, perhaps with `-N`, perhaps in quotes.
+    /// Parses an ETag as clients send it: hexadecimal, perhaps with `-N`, perhaps in quotes.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         let text = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(text);

@@ -80,12 +80,12 @@ impl Tags {
     ///
     /// # Errors
     /// `InvalidTag`, `BadRequest` for more than [`OBJECT_TAGS_MAX`].
-    pub fn of_entries(entries: Vec<(String, String)>) -> Result<Self, Error> {
+    pub fn parse_entries(entries: Vec<(String, String)>) -> Result<Self, Error> {
         Self::checked(entries, OBJECT_TAGS_MAX)
     }
 
     /// Tags as they were stored.
-    pub fn from_entries(entries: Vec<(String, String)>) -> Self {
+    pub fn from_stored(entries: Vec<(String, String)>) -> Self {
         Self(entries)
     }
 

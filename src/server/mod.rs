@@ -240,7 +240,7 @@ struct Connections<H> {
 }
 
 impl<H: Handler> Connections<H> {
-    /// Accepts for ever: a failed accept is a pause, not an end.
+    /// Accepts forever; a failed accept pauses the loop but does not end it.
     async fn accept(self, listener: TcpListener) {
         let (mut failing, mut told) = (false, None);
         loop {

@@ -50,7 +50,7 @@ pub enum Error {
     Precondition(&'static str),
     /// The source of a copy changed while it was being read.
     Conflict,
-    /// A named part is not there, or its tag differs.
+    /// A named part is not there, or its ETag differs.
     InvalidPart {
         /// The number of the part.
         number: PartNumber,

@@ -59,7 +59,7 @@ pub struct NewBucket {
 
 impl NewBucket {
     /// A bucket of which nothing else is said.
-    pub fn of(name: BucketName, owner: String) -> Self {
+    pub fn new(name: BucketName, owner: String) -> Self {
         Self { name, owner, location: None, tagging: None }
     }
 }
@@ -284,14 +284,14 @@ pub struct Copy {
     pub digests: Option<ReadDigests>,
 }
 
-/// Tag and checksum of a body that was read, and which body that was.
+/// ETag and checksum of a body that was read, and which body that was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadDigests {
     /// Its ETag.
     pub etag: ETag,
     /// Its checksum.
     pub checksum: Checksum,
-    /// Tag and date of what was read.
+    /// ETag and date of what was read.
     pub source: (ETag, Timestamp),
 }
 
@@ -345,7 +345,7 @@ pub struct Part {
 pub struct NamedPart {
     /// Its number.
     pub number: PartNumber,
-    /// `None` if the text cannot be a tag of ours.
+    /// `None` if the text cannot be an ETag of ours.
     pub etag: Option<ETag>,
     /// Its ETag as the client wrote it.
     pub etag_text: String,

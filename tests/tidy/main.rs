@@ -34,7 +34,10 @@ const EDGES: [(&str, &[&str]); 16] = [
     ("config", &["auth", "s3", "server", "store"]),
     (
         "cli",
-        &["admin", "api", "auth", "clock", "config", "jobs", "peer", "policy", "private", "s3", "server", "store"],
+        &[
+            "admin", "api", "auth", "clock", "config", "jobs", "peer", "policy", "private", "s3", "server",
+            "store",
+        ],
     ),
 ];
 const FILE_LINES_MAX: usize = 500;

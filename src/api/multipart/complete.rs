@@ -15,14 +15,14 @@ use crate::s3::uri::{Slash, encode};
 use crate::s3::xml::{Element, Writer};
 use crate::store::model::{Completion, NamedPart};
 
-/// Most bytes of the document of a completion: 10,000 parts, each with a tag and the longest checksum.
+/// Most bytes of the document of a completion: 10,000 parts, each with an ETag and the longest checksum.
 const COMPLETION_BYTES_MAX: u64 = 3 * 1024 * 1024;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html>
 pub(in crate::api) async fn complete(call: &ObjectCall<'_>, body: &mut Intake) -> Result<Reply, Error> {
     let request = call.request();
     let name = call.upload_name()?;
-    let condition = WriteCondition::of_request(request)?;
+    let condition = WriteCondition::from_request(request)?;
     let known = call.store().check_upload(name.clone(), call.now).await;
     known.map_err(|error| from_store(error, request))?;
     let document = receive_document(call, body, BodyKind::Completion, COMPLETION_BYTES_MAX).await?;

@@ -25,7 +25,7 @@ pub(super) async fn create(call: &ObjectCall<'_>) -> Result<Reply, Error> {
         key: call.key().clone(),
         id: new_upload_id(call)?,
         initiated: call.now,
-        metadata: Metadata::of_request(request, false)?,
+        metadata: Metadata::from_request(request, false)?,
         tags: named_tags(request)?,
         checksum: chosen_checksum(call)?,
         initiator: call.caller().to_owned(),

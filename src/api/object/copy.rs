@@ -67,7 +67,7 @@ fn replaces(call: &ObjectCall<'_>, name: &'static str, message: &'static str) ->
     }
 }
 
-/// A copy keeps tag and checksum of its source, unless that was uploaded in parts, whose tag and checksum a body that
+/// A copy keeps ETag and checksum of its source, unless that was uploaded in parts, whose ETag and checksum a body that
 /// comes in one go cannot have, or another checksum is asked for: the source is then read.
 async fn copied_digests(
     call: &ObjectCall<'_>,

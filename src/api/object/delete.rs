@@ -26,7 +26,7 @@ const DELETE_BYTES_MAX: u64 = 8 * 1024 * 1024;
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html>
 pub(in crate::api) async fn delete(call: &ObjectCall<'_>) -> Result<Reply, Error> {
     let ObjectName { bucket, key, version } = call.name()?;
-    let deletion = Deletion { key, version, condition: WriteCondition::of_request(call.request())? };
+    let deletion = Deletion { key, version, condition: WriteCondition::from_request(call.request())? };
     let deleted = call.store().delete_object(bucket, deletion, call.now).await;
     let deleted = deleted.map_err(|error| from_store(error, call.request()))?;
     let mut reply = no_content();

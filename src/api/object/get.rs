@@ -33,7 +33,7 @@ pub(in crate::api) async fn object(call: &ObjectCall<'_>) -> Result<Reply, Error
     check_read_headers(request)?;
     let overrides = overrides(request)?;
     let object = call.object(&name).await?;
-    match Conditions::of_request(request, call.now).for_read(&object.etag, object.modified) {
+    match Conditions::from_request(request, call.now).for_read(&object.etag, object.modified) {
         Decision::Proceed => {}
         Decision::NotModified => return Ok(not_modified(call, &object)),
         Decision::Failed(condition) => {

@@ -70,7 +70,7 @@ impl Settings {
     pub const INLINE_BYTES_DEFAULT: u64 = 16 * 1024;
 
     /// The settings of a store of which only the directory is known.
-    pub fn of(directory: PathBuf) -> Self {
+    pub fn new(directory: PathBuf) -> Self {
         Self {
             directory,
             inline_bytes_max: Self::INLINE_BYTES_DEFAULT,

@@ -441,12 +441,12 @@ impl CompletionRecord {
     }
 }
 
-/// SHA-256 over numbers and tags of the parts that a completion names.
+/// SHA-256 over numbers and ETags of the parts that a completion names.
 fn digest(completion: &Completion) -> [u8; 32] {
     let mut sha256 = Sha256::new();
     for part in &completion.parts {
         sha256.update(part.number.value().to_be_bytes());
-        // A part that was completed had a tag of ours.
+        // A part that was completed had an ETag of ours.
         sha256.update(part.etag.map_or([0; 16], |etag| *etag.md5()));
     }
     sha256.finalize().into()

@@ -169,7 +169,7 @@ impl Store {
     /// being named, a bucket with versions keeps what it has, after a delete marker.
     ///
     /// # Errors
-    /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NothingToMatch`] if a tag was asked for,
+    /// [`Error::NoSuchBucket`], [`Error::Precondition`], [`Error::NothingToMatch`] if an ETag was asked for,
     /// [`Error::QuotaExceeded`] for a marker before nothing, and the index's.
     pub async fn delete_object(
         &self,
@@ -387,8 +387,8 @@ fn source_of(record: &ObjectRecord) -> Source {
         modified: record.head.modified(),
         archived: record.head.archived,
         checksum: record.head.object_checksum(),
-        metadata: Metadata::from_entries(record.metadata.clone()),
-        tags: Tags::from_entries(record.tags.clone()),
+        metadata: Metadata::from_stored(record.metadata.clone()),
+        tags: Tags::from_stored(record.tags.clone()),
     }
 }
 
@@ -400,8 +400,8 @@ fn object(record: ObjectRecord, body: Body) -> Object {
         checksum: record.head.object_checksum(),
         version: record.head.version(),
         archived: record.head.archived,
-        metadata: Metadata::from_entries(record.metadata),
-        tags: Tags::from_entries(record.tags),
+        metadata: Metadata::from_stored(record.metadata),
+        tags: Tags::from_stored(record.tags),
         parts: record.parts.iter().map(StoredPart::part).collect(),
         body,
     }

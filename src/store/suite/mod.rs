@@ -92,7 +92,7 @@ impl Place {
         let quotas = self.quotas.iter().cloned().collect();
         self.store = Some(match &self.folder {
             Some(folder) => {
-                let settings = Settings { quotas, ..Settings::of(folder.path().to_owned()) };
+                let settings = Settings { quotas, ..Settings::new(folder.path().to_owned()) };
                 Store::Local(local::Store::open(settings).expect("opens"))
             }
             None => Store::Memory(super::memory::Store::new(quotas)),
@@ -142,7 +142,7 @@ impl Place {
             return Vec::new();
         };
         self.store = None;
-        let settings = Settings::of(folder.path().to_owned());
+        let settings = Settings::new(folder.path().to_owned());
         let report = local::Store::fsck(&settings, false).expect("opens");
         self.open();
         report.problems
@@ -252,7 +252,7 @@ pub(super) fn upload(name: &str, id: u8) -> Upload {
 }
 
 pub(super) async fn create(store: &Store) {
-    store.create_bucket(NewBucket::of(bucket(), "main".into()), now()).await.expect("created");
+    store.create_bucket(NewBucket::new(bucket(), "main".into()), now()).await.expect("created");
 }
 
 pub(super) async fn put_if(

@@ -199,7 +199,7 @@ async fn quotas_count_what_is_no_body(place: Place) {
     let start = |id: u8| {
         let value = "x".repeat(28_000);
         let upload = Upload {
-            metadata: Metadata::from_entries(vec![("cache-control".to_owned(), value)]),
+            metadata: Metadata::from_stored(vec![("cache-control".to_owned(), value)]),
             ..upload("u", id)
         };
         store.create_upload(bucket(), upload)

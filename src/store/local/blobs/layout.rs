@@ -183,7 +183,7 @@ impl Layout {
             make_directory(root)?;
             layout.refuse_foreign_files()?;
         }
-        // Marked before it is made a store, so that a backup that is interrupted can be gone on with.
+        // Marked before it is made a store, so that a backup that is interrupted can be resumed.
         let marked = private::create(&layout.backup_mark()).and_then(|mark| mark.sync_all());
         marked.and_then(|()| File::open(root)?.sync_all()).map_err(fail)?;
         Self::open_any(root)

@@ -1,4 +1,6 @@
-//! The file system as the store uses it, narrow enough for a test to lie about.
+//! The file system where crashes matter, narrow enough for a test to lie about: how bodies get their files, and how those
+//! are named, moved and removed. The folders and the format of a store, the tools of operators, and the files of LMDB use
+//! the file system directly: nothing of a request is under way there, or LMDB answers for itself.
 
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
@@ -237,19 +239,18 @@ mod tests {
 
     #[test]
     fn appends_link_and_vanish() {
-        let folder = std::env::temp_dir().join(format!("presigned-medium-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
+        let place = tempfile::tempdir().expect("a folder");
+        let folder = place.path();
         let pieces: Vec<Bytes> = (0..200_u8).map(|byte| Bytes::from(vec![byte; usize::from(byte)])).collect();
-        let mut file = Disk.create(&folder, "spare").expect("a file");
+        let mut file = Disk.create(folder, "spare").expect("a file");
         file.append(&pieces).expect("written");
         file.sync().expect("synced");
         file.link(&folder.join("named")).expect("linked");
         assert_eq!(fs::read(folder.join("named")).expect("readable"), pieces.concat());
-        drop(Disk.create(&folder, "other").expect("a file"));
+        drop(Disk.create(folder, "other").expect("a file"));
         let source = File::open(folder.join("named")).expect("readable");
-        drop(Disk.adopt(&folder, "other", &source, Adoption::Link).expect("linked").expect("possible"));
-        drop(Disk.adopt(&folder, "other", &source, Adoption::Clone).expect("cloned or not"));
-        assert_eq!(Disk.names(&folder).expect("names"), ["named"]);
-        fs::remove_dir_all(folder).expect("removed");
+        drop(Disk.adopt(folder, "other", &source, Adoption::Link).expect("linked").expect("possible"));
+        drop(Disk.adopt(folder, "other", &source, Adoption::Clone).expect("cloned or not"));
+        assert_eq!(Disk.names(folder).expect("names"), ["named"]);
     }
 }

@@ -335,7 +335,7 @@ pub(in crate::store::local) fn decode<'v, T: Record<'v>>(value: &'v [u8]) -> Res
     }
 }
 
-/// The record at the start of a value, and what follows it.
+/// Splits a value into its leading record and the bytes that follow.
 fn take<'v, T: Record<'v>>(value: &'v [u8]) -> Result<(T, &'v [u8]), Error> {
     match value.split_first() {
         Some((&VERSION, rest)) => postcard::take_from_bytes(rest).map_err(broken),
@@ -371,7 +371,7 @@ mod tests {
 
     #[test]
     fn objects_round_trip() {
-        let metadata = Metadata::from_entries(vec![("content-type".into(), "text/plain".into())]);
+        let metadata = Metadata::from_stored(vec![("content-type".into(), "text/plain".into())]);
         let checksum = Checksum::parse(Algorithm::Crc32, "AAAAAA==").map(ObjectChecksum::full);
         let head =
             Head::new(Timestamp::from_unix_millis(1), 5, ETag::multipart([9; 16], 2), checksum, &metadata);
@@ -406,7 +406,7 @@ mod tests {
             5,
             ETag::single([9; 16]),
             None,
-            &Metadata::from_entries(class),
+            &Metadata::from_stored(class),
         );
         assert!(new.archived);
         let bucket: BucketRecord = decode(&[2, 7, 0, 1, b'o', 1, 1]).expect("decoded");

@@ -42,8 +42,8 @@ impl UploadRecord {
             key,
             id,
             initiated: Timestamp::from_unix_millis(self.initiated_millis),
-            metadata: Metadata::from_entries(self.metadata),
-            tags: Tags::from_entries(self.tags),
+            metadata: Metadata::from_stored(self.metadata),
+            tags: Tags::from_stored(self.tags),
             checksum: self.checksum.map(|(algorithm, composite)| (algorithm.into(), kind(composite))),
             initiator: self.initiator,
         }

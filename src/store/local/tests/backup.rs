@@ -12,7 +12,7 @@ impl Target {
     }
 
     fn store(&self) -> Store {
-        Store::open(Settings::of(self.0.clone())).expect("opens")
+        Store::open(Settings::new(self.0.clone())).expect("opens")
     }
 }
 
@@ -61,7 +61,7 @@ async fn a_backup_is_a_store_and_is_brought_up_to_date() {
     put(place.store(), "new", &body(2, 50_000)).await;
     let second = backup(&mut place, &target).expect("made");
     assert_eq!((second.blobs, second.copied, second.copied_bytes, second.removed), (3, 1, 50_000, 1));
-    let report = Store::fsck(&Settings::of(target.0.clone()), false).expect("opens");
+    let report = Store::fsck(&Settings::new(target.0.clone()), false).expect("opens");
     assert_eq!((report.problems, report.blobs), (Vec::new(), 3));
     let copy = target.store();
     assert_eq!(read(&copy, "large"), Some(body(1, 200_000)));
@@ -101,7 +101,7 @@ async fn a_backup_takes_what_is_whole_and_names_the_rest() {
     }
     assert!(matches!(copy.object(&object_name("late")), Err(Error::Damaged)));
     drop(copy);
-    let report = Store::fsck(&Settings::of(target.0.clone()), false).expect("opens");
+    let report = Store::fsck(&Settings::new(target.0.clone()), false).expect("opens");
     assert_eq!(report.problems.len(), 1, "{:?}", report.problems);
     // A first backup of it has what is left.
     let _ = fs::remove_dir_all(&target.0);
@@ -127,11 +127,11 @@ async fn damage_in_the_index_is_found() {
         }
     }
     fs::write(&index, bytes).expect("written");
-    let report = Store::fsck(&Settings::of(place.folder.clone()), true).expect("opens");
+    let report = Store::fsck(&Settings::new(place.folder.clone()), true).expect("opens");
     let problems: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
     assert!(matches!(&problems[..], [one] if one.contains("s3://bucket/small version null")), "{problems:?}");
     fs::remove_file(&index).expect("removed");
-    let refused = Store::open(Settings::of(place.folder.clone())).expect_err("there is no index");
+    let refused = Store::open(Settings::new(place.folder.clone())).expect_err("there is no index");
     assert!(refused.to_string().contains("put it back from a backup"), "{refused}");
 }
 
@@ -154,7 +154,7 @@ async fn an_unfinished_backup_is_no_store_and_a_store_is_no_backup() {
     drop(Layout::open_for_backup(&target.0).expect("opens"));
     fs::create_dir(target.0.join("index.new")).expect("made");
     assert!(matches!(Snapshot::open(&target.0), Err(OpenError::UnfinishedBackup(_))));
-    assert!(matches!(Store::open(Settings::of(target.0.clone())), Err(OpenError::UnfinishedBackup(_))));
+    assert!(matches!(Store::open(Settings::new(target.0.clone())), Err(OpenError::UnfinishedBackup(_))));
     assert_eq!(backup(&mut place, &target).expect("gone on with").copied, 1);
     assert_eq!(read(&target.store(), "k"), Some(body(1, 50_000)));
 }
@@ -181,7 +181,7 @@ async fn a_scrub_finds_what_is_damaged_and_it_is_not_served() {
     let file = damaged.strip_prefix(&place.folder).expect("below the store").display().to_string();
     assert_eq!(scrub(&place), (3, 110_010, vec![format!("s3://bucket/two: {file}")]));
     // An examination knows of it.
-    let report = Store::fsck(&Settings::of(place.folder.clone()), true).expect("examined");
+    let report = Store::fsck(&Settings::new(place.folder.clone()), true).expect("examined");
     let texts: Vec<String> = report.problems.iter().map(ToString::to_string).collect();
     assert_eq!(texts, [format!("{file} does not hold what was stored; damaged: s3://bucket/two")]);
     place.reopen();
@@ -192,7 +192,7 @@ async fn a_scrub_finds_what_is_damaged_and_it_is_not_served() {
     place.close();
     replace(&whole);
     assert_eq!(scrub(&place).2, Vec::<String>::new());
-    assert!(Store::fsck(&Settings::of(place.folder.clone()), false).expect("examined").problems.is_empty());
+    assert!(Store::fsck(&Settings::new(place.folder.clone()), false).expect("examined").problems.is_empty());
     place.reopen();
     assert_eq!(read(place.store(), "two"), Some(body(1, 60_000)));
 }

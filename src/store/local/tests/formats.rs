@@ -5,7 +5,7 @@ use crate::store::model::Versioning;
 
 fn problems(place: &mut Place) -> Vec<Problem> {
     place.close();
-    let report = Store::fsck(&Settings::of(place.folder.clone()), false).expect("opens");
+    let report = Store::fsck(&Settings::new(place.folder.clone()), false).expect("opens");
     place.reopen();
     report.problems
 }

@@ -15,9 +15,9 @@ mod tree;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
+use tempfile::TempDir;
 
 use super::blobs::blob::Received;
 use super::blobs::segment::{BlobId, Segment};
@@ -35,24 +35,22 @@ use crate::store::suite::{MIB, body, bucket, completion, key, named, new_object,
 
 /// A store in a folder of its own, which goes with it.
 struct Place {
-    folder: PathBuf,
     store: Option<Store>,
+    folder: PathBuf,
+    _place: TempDir,
 }
 
 impl Place {
     fn new() -> Self {
-        static NUMBER: AtomicUsize = AtomicUsize::new(0);
-        let name =
-            format!("presigned-store-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-        let folder = std::env::temp_dir().join(name);
-        let mut place = Self { folder, store: None };
+        let place = tempfile::tempdir().expect("a folder");
+        let mut place = Self { store: None, folder: place.path().to_owned(), _place: place };
         place.reopen();
         place
     }
 
     fn reopen(&mut self) {
         self.store = None;
-        self.store = Some(Store::open(Settings::of(self.folder.clone())).expect("opens"));
+        self.store = Some(Store::open(Settings::new(self.folder.clone())).expect("opens"));
     }
 
     fn store(&self) -> &Store {
@@ -93,13 +91,6 @@ impl Place {
     }
 }
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.close();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
 fn received(mut writer: Writer, data: &Bytes) -> Received {
     let mut digester = BodyProof::digester(Algorithm::Crc64Nvme);
     digester.update(data);
@@ -108,7 +99,7 @@ fn received(mut writer: Writer, data: &Bytes) -> Received {
 }
 
 async fn create(store: &Store) {
-    store.create_bucket(NewBucket::of(bucket(), "main".into()), now()).await.expect("created");
+    store.create_bucket(NewBucket::new(bucket(), "main".into()), now()).await.expect("created");
 }
 
 async fn put_if(
@@ -229,7 +220,7 @@ async fn an_examination_finds_damage_and_mends_what_is_safe() {
     }
     let id = start_upload(place.store(), "k", 1).await;
     put_part(place.store(), "k", id, 1, &body(1, 10)).await;
-    let settings = Settings { inline_bytes_max: 0, ..Settings::of(place.folder.clone()) };
+    let settings = Settings { inline_bytes_max: 0, ..Settings::new(place.folder.clone()) };
     assert!(matches!(Store::fsck(&settings, false), Err(OpenError::Locked(..))));
     place.close();
     let clean = Store::fsck(&settings, false).expect("examined");
@@ -277,7 +268,7 @@ async fn an_examination_finds_damage_and_mends_what_is_safe() {
 #[test]
 fn a_directory_that_is_no_store_is_refused() {
     let place = Place::new();
-    let settings = |directory: &Path| Settings { inline_bytes_max: 0, ..Settings::of(directory.to_owned()) };
+    let settings = |directory: &Path| Settings { inline_bytes_max: 0, ..Settings::new(directory.to_owned()) };
     assert!(matches!(Store::open(settings(&place.folder)), Err(OpenError::Locked(..))));
     let other = place.folder.join("other");
     fs::create_dir(&other).expect("made");

@@ -76,7 +76,7 @@ fn pages_at_scale() {
         let directory = folder.join(keys.to_string());
         let fresh = !directory.exists();
         let started = Instant::now();
-        let store = Store::open(Settings::of(directory)).expect("opens");
+        let store = Store::open(Settings::new(directory)).expect("opens");
         say(format!("{keys} keys: opened in {} us", started.elapsed().as_micros()));
         if fresh {
             let started = Instant::now();

@@ -120,13 +120,13 @@ async fn import(store: &Store, tree: &Path, folder: &Path, link: bool) -> BTreeM
 async fn put_described(store: &Store, name: &str, data: &Bytes) {
     let entry = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     let new = NewObject {
-        metadata: Metadata::from_entries(vec![
+        metadata: Metadata::from_stored(vec![
             entry("cache-control", "no-store"),
             entry("content-type", "text/x-odd; a=\"b\""),
             entry("x-amz-storage-class", "GLACIER_IR"),
             entry("x-amz-meta-a", "caf\u{e9}"),
         ]),
-        tags: Tags::from_entries(vec![entry("z", "1"), entry("a b", "")]),
+        tags: Tags::from_stored(vec![entry("z", "1"), entry("a b", "")]),
         ..new_object(name)
     };
     let writer = store.inline_writer(data.len() as u64);
@@ -184,7 +184,7 @@ async fn every_key_comes_back_with_all_that_belongs_to_it() {
         assert!(again.values().all(|outcome| matches!(outcome, Outcome::Kept(_))), "{again:?}");
         let mut to = to;
         to.place.close();
-        let report = Store::fsck(&Settings::of(to.place.folder.clone()), false).expect("examined");
+        let report = Store::fsck(&Settings::new(to.place.folder.clone()), false).expect("examined");
         assert_eq!((report.objects, report.problems.len()), (21, 0));
     }
 }

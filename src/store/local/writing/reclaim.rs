@@ -1,4 +1,4 @@
-//! Removes the files of blobs that nothing refers to, in the background.
+//! Deletes unreferenced blob files in the background.
 //!
 //! The index keeps every such blob in `garbage` until its file is durably gone, so a crash at any moment leaves
 //! work and never a leak.

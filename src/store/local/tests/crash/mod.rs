@@ -36,7 +36,7 @@ use crate::store::model::{
 };
 
 fn settings(directory: &Path) -> Settings {
-    Settings { inline_bytes_max: 1000, ..Settings::of(directory.to_owned()) }
+    Settings { inline_bytes_max: 1000, ..Settings::new(directory.to_owned()) }
 }
 
 fn bucket(number: usize) -> BucketName {
@@ -53,7 +53,7 @@ fn now() -> Timestamp {
 
 const KEYS: usize = 4;
 
-/// A version as it should be: whether it is `null`, its tag, and its body unless it is a delete marker.
+/// A version as it should be: whether it is `null`, its ETag, and its body unless it is a delete marker.
 type Kept = (bool, usize, Option<Vec<u8>>);
 
 /// What a bucket should hold: the versions of each key, the newest first.
@@ -166,7 +166,7 @@ impl Step {
     async fn run(&self, store: &Store) -> Result<(), Error> {
         match self {
             Self::CreateBucket(b) => {
-                store.create_bucket(NewBucket::of(bucket(*b), "main".into()), now()).await
+                store.create_bucket(NewBucket::new(bucket(*b), "main".into()), now()).await
             }
             Self::DeleteBucket(b) => store.delete_bucket(bucket(*b)).await,
             Self::SetVersioning(b, versioning) => store.set_versioning(bucket(*b), *versioning).await,

@@ -95,7 +95,7 @@ pub(super) fn kind(stat: &Stat) -> FileType {
     FileType::from_raw_mode(stat.st_mode)
 }
 
-/// Opens a file to read it; what is not a file is opened without consequence.
+/// Opens a file to read it; anything but a regular file is opened without side effects.
 pub(super) fn open_file(folder: &Folder, name: &str) -> rustix::io::Result<File> {
     let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     Ok(openat(folder.as_fd(), name, flags, Mode::empty())?.into())

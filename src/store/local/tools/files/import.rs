@@ -93,7 +93,7 @@ impl Store {
         tell: &mut dyn FnMut(Imported),
     ) -> Result<(), TreeError> {
         check_apart(&tree.path(), self.engine.layout.root())?;
-        match self.create_bucket(NewBucket::of(bucket.clone(), owner), clock.now()).await {
+        match self.create_bucket(NewBucket::new(bucket.clone(), owner), clock.now()).await {
             Ok(()) | Err(Error::BucketExists(_)) => {}
             Err(error) => return Err(error.into()),
         }
@@ -177,7 +177,7 @@ impl Import {
         Ok((NewObject { bucket: self.bucket.clone(), key, metadata, tags, condition }, body))
     }
 
-    /// Whether the object of a file is there already: its tag says so, held against the manifest's if that knows the
+    /// Whether the object of a file is there already: its ETag says so, compared with the manifest's if that knows the
     /// file as it is, and against the bytes if not.
     fn has(&self, key: &ObjectKey, length: u64, row: Option<&Row>, file: &mut File) -> Result<bool, Stop> {
         let name = ObjectName { bucket: self.bucket.clone(), key: key.clone(), version: None };
@@ -250,12 +250,12 @@ fn digest(file: &mut File, mut writer: Writer, is_there: bool) -> Result<(Writer
 fn described(row: Option<&Row>, key: &ObjectKey) -> Result<(Metadata, Tags), Stop> {
     let Some(row) = row else {
         let guess = mime_guess::from_path(key.as_str()).first_raw().unwrap_or(CONTENT_TYPE_DEFAULT);
-        let metadata = Metadata::of_entries(vec![("content-type".to_owned(), guess.to_owned())]);
+        let metadata = Metadata::parse_entries(vec![("content-type".to_owned(), guess.to_owned())]);
         return Ok((metadata.unwrap_or_default(), Tags::default()));
     };
-    let metadata = Metadata::of_entries(row.metadata.0.clone())
+    let metadata = Metadata::parse_entries(row.metadata.0.clone())
         .ok_or_else(|| Stop::Refused("the manifest gives it metadata that no object can have".to_owned()))?;
-    let tags = Tags::of_entries(row.tags.0.clone())
+    let tags = Tags::parse_entries(row.tags.0.clone())
         .ok()
         .ok_or_else(|| Stop::Refused("the manifest gives it tags that no object can have".to_owned()))?;
     Ok((metadata, tags))

@@ -43,7 +43,7 @@ impl Row {
         self.size == size && Timestamp::parse_iso(&self.last_modified) == Some(modified)
     }
 
-    /// The MD5 of the body, which the tag of an object that was uploaded in parts does not tell.
+    /// The MD5 of the body, which the ETag of an object that was uploaded in parts does not tell.
     pub(super) fn md5(&self) -> Option<[u8; 16]> {
         ETag::parse(&self.etag).filter(|etag| etag.parts().is_none()).map(|etag| *etag.md5())
     }
@@ -181,14 +181,11 @@ mod tests {
         }
     }
 
-    fn file(name: &str, rows: &[Row]) -> File {
-        let path = std::env::temp_dir().join(format!("presigned-manifest-{}-{name}", std::process::id()));
-        let mut file = File::create(&path).expect("a file");
+    fn file(rows: &[Row]) -> File {
+        let mut file = tempfile::tempfile().expect("a file");
         for row in rows {
             writeln!(file, "{}", serde_json::to_string(row).expect("JSON")).expect("written");
         }
-        let file = File::open(&path).expect("a file");
-        std::fs::remove_file(path).expect("removed");
         file
     }
 
@@ -197,7 +194,7 @@ mod tests {
         for number in [0, 1, 63, 64, 65, 1000] {
             let keys: Vec<String> = (0..number).map(|key| format!("{key:04}\u{e9}\n")).collect();
             let rows: Vec<Row> = keys.iter().map(|key| row(key)).collect();
-            let manifest = Manifest::read(file(&format!("find-{number}"), &rows)).expect("a manifest");
+            let manifest = Manifest::read(file(&rows)).expect("a manifest");
             for row in &rows {
                 assert_eq!(manifest.find(&row.key).expect("read").as_ref(), Some(row));
             }
@@ -209,12 +206,12 @@ mod tests {
 
     #[test]
     fn rows_out_of_order_and_broken_ones_are_refused() {
-        let refused = |name: &str, rows: &[Row]| match Manifest::read(file(name, rows)) {
+        let refused = |rows: &[Row]| match Manifest::read(file(rows)) {
             Err(TreeError::Manifest { line, .. }) => line,
             other => panic!("{other:?}"),
         };
-        assert_eq!(refused("order", &[row("a"), row("c"), row("b")]), 3);
-        assert_eq!(refused("twice", &[row("a"), row("a")]), 2);
+        assert_eq!(refused(&[row("a"), row("c"), row("b")]), 3);
+        assert_eq!(refused(&[row("a"), row("a")]), 2);
     }
 
     #[test]
