@@ -35,6 +35,24 @@
 //! | 7 | `config` | file and flags in, each module's settings out |
 //! | 8 | `cli` | subcommands; the only module that prints |
 //!
+//! # Where a new operation goes
+//!
+//! GetBucketRequestPayment, which answers that the owner pays, went through these places; one that changes something, or
+//! needs more than a bucket, goes through the same.
+//!
+//! 1. Its row in the table of [`s3::operation`]: method, what it is on, the sub-resource, and the action that permits it.
+//!    All operations of S3 are there already, those that are refused by name included. What it needs besides, by its
+//!    headers, is in `policy::Actions`.
+//! 2. Its handler, in the family of what it is on: `api::bucket`, `api::object`, `api::multipart`, `api::list`, or
+//!    `api::service`. It is given a call of that type, and whatever it shares with others is in a leaf (`asked`, `show`,
+//!    `source`, `page`, `guards`).
+//! 3. Its arm in `act_on_bucket`, `act_on_object` or `act_on_service` of `api`, and its name in `guards::is_served`, so that
+//!    who signs a URL is told that it is served. What its head alone can be refused for goes to `head::check_head`.
+//! 4. If it keeps something: a `Setting` in `store::model`, or a method of `store::Store` for every engine and a test in
+//!    `store::suite`; what requests of objects must know of it, in `api::BucketRules`.
+//! 5. Its tests: what S3 answers in `tests/server`, with the evidence; a client that nobody here wrote in
+//!    `conformance/flows`. And its name in the table of the README.
+//!
 //! # Limits
 //!
 //! | what | limit | where |

@@ -223,6 +223,7 @@ def emptying(client):
     equal(client.list_multipart_uploads(Bucket=BUCKET).get("Uploads", []), [], "the uploads went with the bucket")
     equal([item["Name"] for item in client.list_buckets()["Buckets"]], [BUCKET], "buckets")
     equal(client.get_bucket_location(Bucket=BUCKET)["LocationConstraint"], None, "location of us-east-1")
+    equal(client.get_bucket_request_payment(Bucket=BUCKET)["Payer"], "BucketOwner", "who pays")
     client.head_bucket(Bucket=BUCKET)
 
 

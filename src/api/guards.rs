@@ -233,6 +233,7 @@ pub(super) fn is_served(operation: Operation) -> bool {
             | Operation::DeleteObjects
             | Operation::GetBucketLifecycleConfiguration
             | Operation::GetBucketLocation
+            | Operation::GetBucketRequestPayment
             | Operation::GetBucketTagging
             | Operation::GetBucketVersioning
             | Operation::GetObject

@@ -174,6 +174,7 @@ async fn act_on_bucket(call: &BucketCall<'_>, body: &mut Intake) -> Result<Reply
         Operation::PutBucketTagging => bucket::tagging::put(call, body).await,
         Operation::DeleteBucketTagging => bucket::tagging::delete(call).await,
         Operation::GetBucketLocation => Ok(bucket::location(call)),
+        Operation::GetBucketRequestPayment => Ok(bucket::request_payment()),
         Operation::ListObjects => list::objects::v1(call).await,
         Operation::ListObjectsV2 => list::objects::v2(call).await,
         Operation::ListObjectVersions => list::versions::versions(call).await,

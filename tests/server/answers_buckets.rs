@@ -379,3 +379,19 @@ fn pages_of_buckets() {
         table.check(limit, response.element("ArgumentName").is_some_and(|name| name.contains("ax")));
     }
 }
+
+/// Recorded of AWS by LocalStack: of a bucket of which nothing else was said, its owner pays. Decided: to have others pay is
+/// refused, since no one could be charged.
+#[test]
+fn the_owner_pays() {
+    let mut table = Table::default();
+    let asked = Request::new("GET", "/bucket1?requestPayment").sign().send();
+    table.status("GET", &asked, 200);
+    let document = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<RequestPaymentConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Payer>BucketOwner</Payer></RequestPaymentConfiguration>";
+    table.check(&asked.text(), asked.text() == document);
+    table.status("no bucket", &Request::new("GET", "/payment-absent?requestPayment").sign().send(), 404);
+    table.status("nobody asks", &Request::new("GET", "/bucket1?requestPayment").send(), 403);
+    let requester = "<RequestPaymentConfiguration><Payer>Requester</Payer></RequestPaymentConfiguration>";
+    let put = Request::new("PUT", "/bucket1?requestPayment").body(requester).sign().send();
+    table.status("PUT", &put, 501);
+}

@@ -212,7 +212,6 @@ fn operations_that_are_not_served() {
         "policy",
         "publicAccessBlock",
         "replication",
-        "requestPayment",
         "website",
     ] {
         for method in ["GET", "PUT"] {

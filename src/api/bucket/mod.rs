@@ -56,3 +56,12 @@ pub(super) fn location(call: &BucketCall<'_>) -> Reply {
     };
     xml(writer.finish())
 }
+
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketRequestPayment.html>
+///
+/// The owner of a bucket pays for it: another rule cannot be set yet.
+pub(super) fn request_payment() -> Reply {
+    let mut writer = Writer::answer("RequestPaymentConfiguration");
+    writer.element("Payer", "BucketOwner").close("RequestPaymentConfiguration");
+    xml(writer.finish())
+}
