@@ -163,7 +163,7 @@ impl Manifest {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write as _;
+    use std::io::{Seek as _, Write as _};
 
     use super::*;
 
@@ -186,6 +186,7 @@ mod tests {
         for row in rows {
             writeln!(file, "{}", serde_json::to_string(row).expect("JSON")).expect("written");
         }
+        file.rewind().expect("rewound");
         file
     }
 
