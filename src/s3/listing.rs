@@ -5,6 +5,15 @@
 /// Most entries of one page.
 pub const PAGE_KEYS_MAX: usize = 1000;
 
+/// Where a sorted sequence is entered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seek<'k> {
+    /// At the first entry whose key is not less than these bytes, in byte order.
+    At(&'k [u8]),
+    /// After all that belongs to this key.
+    After(&'k str),
+}
+
 /// A sorted sequence that can be entered anywhere.
 pub trait Sorted {
     /// What stands next to a key.
@@ -12,11 +21,11 @@ pub trait Sorted {
     /// Why reading failed.
     type Error;
 
-    /// The first entry at or after `from`, in byte order.
+    /// Enters it, and gives the first entry there.
     ///
     /// # Errors
     /// Whatever reading may fail with.
-    fn seek(&mut self, from: &[u8]) -> Result<Option<(String, Self::Item)>, Self::Error>;
+    fn seek(&mut self, from: Seek<'_>) -> Result<Option<(String, Self::Item)>, Self::Error>;
 
     /// The entry after the last one returned.
     ///
@@ -56,7 +65,10 @@ pub struct Page<T> {
 pub fn page<S: Sorted>(sorted: &mut S, selection: &Selection) -> Result<Page<S::Item>, S::Error> {
     let mut page = Page { entries: Vec::new(), prefixes: Vec::new(), next: None };
     let mut last = None;
-    let mut found = sorted.seek(&start(selection))?;
+    let mut found = match start(selection) {
+        Start::At(bytes) => sorted.seek(Seek::At(&bytes))?,
+        Start::After(key) => sorted.seek(Seek::After(key))?,
+    };
     while let Some((key, item)) = found {
         if !key.starts_with(&selection.prefix) {
             break;
@@ -75,7 +87,7 @@ pub fn page<S: Sorted>(sorted: &mut S, selection: &Selection) -> Result<Page<S::
                     page.prefixes.push(prefix.to_owned());
                 }
                 found = match behind {
-                    Some(behind) => sorted.seek(&behind)?,
+                    Some(behind) => sorted.seek(Seek::At(&behind))?,
                     None => None,
                 };
             }
@@ -93,23 +105,23 @@ pub fn page<S: Sorted>(sorted: &mut S, selection: &Selection) -> Result<Page<S::
     Ok(page)
 }
 
-/// Where the page begins: after `after`, and not before the prefix.
-fn start(selection: &Selection) -> Vec<u8> {
-    let prefix = selection.prefix.as_bytes().to_vec();
-    match &selection.after {
-        // The smallest key after `after` is `after` with a NUL, which no key contains.
-        Some(after) => {
-            let behind = [after.as_bytes(), b"\0"].concat();
-            // A common prefix is skipped whole, if that is where the last page ended.
-            let behind = match !selection.delimiter.is_empty() && after.ends_with(&selection.delimiter) {
-                true if common_prefix(after, selection) == Some(after) => {
-                    successor(after.as_bytes()).unwrap_or(behind)
-                }
-                _ => behind,
-            };
-            behind.max(prefix)
-        }
-        None => prefix,
+/// Where a page starts.
+enum Start<'s> {
+    At(Vec<u8>),
+    After(&'s str),
+}
+
+/// Where the page starts: after `after`, and not before the prefix.
+fn start(selection: &Selection) -> Start<'_> {
+    let prefix = selection.prefix.as_bytes();
+    let Some(after) = selection.after.as_deref().filter(|after| after.as_bytes() >= prefix) else {
+        return Start::At(prefix.to_vec());
+    };
+    // A common prefix is skipped whole, if that is where the last page ended.
+    let is_prefix = common_prefix(after, selection) == Some(after);
+    match is_prefix.then(|| successor(after.as_bytes())).flatten() {
+        Some(behind) => Start::At(behind),
+        None => Start::After(after),
     }
 }
 
@@ -151,9 +163,13 @@ mod tests {
         type Item = ();
         type Error = Infallible;
 
-        fn seek(&mut self, from: &[u8]) -> Result<Option<(String, ())>, Infallible> {
+        fn seek(&mut self, from: Seek<'_>) -> Result<Option<(String, ())>, Infallible> {
             self.seeks += 1;
-            self.at = self.keys.iter().find(|key| key.as_bytes() >= from).cloned();
+            let is_there = |key: &&String| match from {
+                Seek::At(bytes) => key.as_bytes() >= bytes,
+                Seek::After(after) => key.as_str() > after,
+            };
+            self.at = self.keys.iter().find(is_there).cloned();
             Ok(self.at.clone().map(|key| (key, ())))
         }
 

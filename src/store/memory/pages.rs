@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::ops::Bound;
 
 use super::{Shelf, Store, UploadShelf, Version};
-use crate::s3::listing::{Page, Selection, Sorted, page};
+use crate::s3::listing::{Page, Seek, Selection, Sorted, page};
 use crate::s3::name::{BucketName, UploadId, VersionId};
 use crate::store::Error;
 use crate::store::model::{ListedVersion, Object, Summary, Upload};
@@ -55,11 +55,6 @@ fn text(key: &[u8]) -> String {
     String::from_utf8_lossy(key).into_owned()
 }
 
-/// Whether a page starts after all of `marker`, as when it goes on within a key.
-fn is_after(from: &[u8], marker: &str) -> bool {
-    from.split_last().is_some_and(|(last, key)| *last == 0 && key == marker.as_bytes())
-}
-
 fn summary(object: &Object) -> Summary {
     Summary {
         size: object.size,
@@ -72,8 +67,12 @@ fn summary(object: &Object) -> Summary {
 
 type Keys<'s> = btree_map::Range<'s, Vec<u8>, Vec<Version>>;
 
-fn keys_from<'s>(shelf: &'s Shelf, from: &[u8]) -> Keys<'s> {
-    shelf.objects.range::<[u8], _>((Bound::Included(from), Bound::Unbounded))
+fn keys_from<'s>(shelf: &'s Shelf, from: Seek<'_>) -> Keys<'s> {
+    let start = match from {
+        Seek::At(bytes) => Bound::Included(bytes),
+        Seek::After(key) => Bound::Excluded(key.as_bytes()),
+    };
+    shelf.objects.range::<[u8], _>((start, Bound::Unbounded))
 }
 
 /// The current objects of a bucket.
@@ -86,7 +85,7 @@ impl Sorted for Objects<'_> {
     type Item = Summary;
     type Error = Infallible;
 
-    fn seek(&mut self, from: &[u8]) -> Result<Option<(String, Summary)>, Infallible> {
+    fn seek(&mut self, from: Seek<'_>) -> Result<Option<(String, Summary)>, Infallible> {
         self.range = Some(keys_from(self.shelf, from));
         self.next()
     }
@@ -114,10 +113,10 @@ impl Sorted for Versions<'_> {
     type Item = ListedVersion;
     type Error = Infallible;
 
-    fn seek(&mut self, from: &[u8]) -> Result<Option<(String, ListedVersion)>, Infallible> {
+    fn seek(&mut self, from: Seek<'_>) -> Result<Option<(String, ListedVersion)>, Infallible> {
         self.range = Some(keys_from(self.shelf, from));
         self.left = &[];
-        if let Some((key, id)) = self.marker.take().filter(|(key, _)| is_after(from, key)) {
+        if let Some((key, id)) = self.marker.take().filter(|(key, _)| from == Seek::After(key)) {
             let versions = self.shelf.objects.get(key.as_bytes()).map(Vec::as_slice).unwrap_or_default();
             // It may be gone since; the version `null` then leaves no trace: all of the key is shown once more rather
             // than too little.
@@ -173,11 +172,13 @@ impl Sorted for Uploads<'_> {
     type Item = Upload;
     type Error = Infallible;
 
-    fn seek(&mut self, from: &[u8]) -> Result<Option<(String, Upload)>, Infallible> {
-        let marker = self.marker.take().filter(|(key, _)| is_after(from, key));
-        let start = match marker {
-            Some((key, id)) => Bound::Excluded((key.into_bytes(), id)),
-            None => Bound::Included((from.to_vec(), UploadId::from_bytes([0; 16]))),
+    fn seek(&mut self, from: Seek<'_>) -> Result<Option<(String, Upload)>, Infallible> {
+        let start = match (self.marker.take().filter(|(key, _)| from == Seek::After(key)), from) {
+            (Some((key, id)), _) => Bound::Excluded((key.into_bytes(), id)),
+            (None, Seek::At(bytes)) => Bound::Included((bytes.to_vec(), UploadId::from_bytes([0; 16]))),
+            (None, Seek::After(key)) => {
+                Bound::Excluded((key.as_bytes().to_vec(), UploadId::from_bytes([u8::MAX; 16])))
+            }
         };
         self.range = Some(self.uploads.range((start, Bound::Unbounded)));
         self.next()

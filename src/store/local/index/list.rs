@@ -5,7 +5,7 @@ use std::ops::Bound;
 use super::record::ObjectRecord;
 use super::tables::{Index, ReadTransaction, Row, Table, prefixed};
 use super::versions::{Version, parse_version_key, version_key};
-use crate::s3::listing::{Page, Selection, Sorted, page};
+use crate::s3::listing::{Page, Seek, Selection, Sorted, page};
 use crate::s3::name::{BucketName, VersionId};
 use crate::store::Error;
 use crate::store::local::Store;
@@ -51,6 +51,9 @@ impl Store {
     }
 }
 
+/// What is greater than anything that follows a NUL.
+pub(in crate::store::local) const AFTER_NUL: &[u8] = b"\x01";
+
 /// The rows of one bucket in a table, entered anywhere.
 pub(in crate::store::local) struct Rows<'t> {
     transaction: &'t ReadTransaction<'t>,
@@ -74,6 +77,19 @@ impl<'t> Rows<'t> {
         let bounds: (Bound<&[u8]>, Bound<&[u8]>) = (Bound::Included(&from), Bound::Unbounded);
         self.range = Some(self.table.range(self.transaction, &bounds)?);
         self.next()
+    }
+
+    /// The first row where a listing is entered. After a key comes nothing less than the key with `next`: no key holds a NUL,
+    /// and what belongs to a key in tables with more than its own row follows a NUL.
+    pub(in crate::store::local) fn enter(
+        &mut self,
+        from: Seek<'_>,
+        next: &[u8],
+    ) -> Result<Option<Row<'t>>, Error> {
+        match from {
+            Seek::At(bytes) => self.seek(bytes),
+            Seek::After(key) => self.seek(&[key.as_bytes(), next].concat()),
+        }
     }
 
     /// The row after the last one.
@@ -103,8 +119,8 @@ impl Sorted for Objects<'_> {
     type Item = Summary;
     type Error = Error;
 
-    fn seek(&mut self, from: &[u8]) -> Result<Option<(String, Summary)>, Error> {
-        Self::entry(self.rows.seek(from)?)
+    fn seek(&mut self, from: Seek<'_>) -> Result<Option<(String, Summary)>, Error> {
+        Self::entry(self.rows.enter(from, b"\0")?)
     }
 
     fn next(&mut self) -> Result<Option<(String, Summary)>, Error> {
@@ -203,18 +219,13 @@ impl Sorted for Versions<'_> {
     type Item = ListedVersion;
     type Error = Error;
 
-    fn seek(&mut self, from: &[u8]) -> Result<Option<(String, ListedVersion)>, Error> {
-        let marked = self.marker.take().filter(|(key, _)| from == [key.as_bytes(), b"\0"].concat());
-        if let Some((key, version)) = marked {
+    fn seek(&mut self, from: Seek<'_>) -> Result<Option<(String, ListedVersion)>, Error> {
+        if let Some((key, version)) = self.marker.take().filter(|(key, _)| from == Seek::After(key)) {
             self.enter(&key, version)?;
             return self.entry();
         }
-        self.next_object = self.objects.seek(from)?;
-        self.next_kept = match from.split_last() {
-            // All versions of this key are behind us: they follow the NUL.
-            Some((0, key)) => self.kept.seek(&[key, &[1]].concat())?,
-            _ => self.kept.seek(from)?,
-        };
+        self.next_object = self.objects.enter(from, b"\0")?;
+        self.next_kept = self.kept.enter(from, AFTER_NUL)?;
         self.entry()
     }
 

@@ -1,10 +1,10 @@
 //! Pages of unfinished uploads.
 
-use super::list::Rows;
+use super::list::{AFTER_NUL, Rows};
 use super::record::decode;
 use super::tables::{Row, parse_upload_key};
 use super::upload_record::UploadRecord;
-use crate::s3::listing::{Page, Selection, Sorted, page};
+use crate::s3::listing::{Page, Seek, Selection, Sorted, page};
 use crate::s3::name::{BucketName, UploadId};
 use crate::store::Error;
 use crate::store::local::Store;
@@ -50,19 +50,13 @@ impl Sorted for Uploads<'_> {
     type Item = Upload;
     type Error = Error;
 
-    fn seek(&mut self, from: &[u8]) -> Result<Option<(String, Upload)>, Error> {
-        // After the marker's upload, where that is what the page begins with.
-        let marked = self.marker.take().filter(|(key, _)| from == [key.as_bytes(), b"\0"].concat());
-        match marked {
-            Some((_, id)) => Self::entry(self.rows.seek(&[from, id.as_bytes(), &[0]].concat())?),
-            // All uploads of the marker's key are behind us: ids follow the NUL.
-            None if from.last() == Some(&0) => {
-                let mut behind = from.to_vec();
-                behind.pop();
-                behind.push(1);
-                Self::entry(self.rows.seek(&behind)?)
+    fn seek(&mut self, from: Seek<'_>) -> Result<Option<(String, Upload)>, Error> {
+        match self.marker.take().filter(|(key, _)| from == Seek::After(key)) {
+            // After the marker's upload, where that is what the page starts with.
+            Some((key, id)) => {
+                Self::entry(self.rows.seek(&[key.as_bytes(), b"\0", id.as_bytes(), b"\0"].concat())?)
             }
-            None => Self::entry(self.rows.seek(from)?),
+            None => Self::entry(self.rows.enter(from, AFTER_NUL)?),
         }
     }
 
