@@ -3,13 +3,15 @@
 //! # The path of a request
 //!
 //! ```text
-//! bytes -> server -> http::Request
-//!    s3::Request          what is asked and claimed; nothing believed yet
-//!    auth::authenticate   -> Verified, which owns the request
-//!    Policy::authorize    -> Permit, which borrows the Verified
-//!    a handler of api     -> Verified::check_body -> Framer and Digester
-//!    store                takes the body in; only a BodyProof can be published
+//! bytes -> server -> http::Request, and the Peer that sent it
+//!    s3::Arrival          how it reached us, decided once: from where, by which scheme, under which names
+//!    s3::Request          what is asked and claimed, read for each of the names; nothing believed yet
+//!    auth::examine        -> Verified: the reading whose signature matches; the checks that held are kept
+//!    Policy::authorize    an Ask, actions on a resource -> Permit, which holds it
+//!    a handler of api     gets a call of the service, a bucket or an object
+//!    store                pulls a CheckedBody to its end; only with its BodyProof is anything published
 //!    Reply                or an s3::Error, through the one table of api
+//!    journal              keeps what became of it: for the log, the counters, and those who ask
 //! ```
 //!
 //! What was verified, what was permitted and what is carried out are the same value.
@@ -22,18 +24,18 @@
 //! | --- | --- | --- |
 //! | 0 | [`clock`] | timestamps and where "now" comes from |
 //! | 0 | `metrics` | counters and histograms |
-//! | 0 | `peer` | the other end of a connection, as handlers know it |
 //! | 0 | `mapped` | files in memory, and the file behind a piece of memory |
-//! | 1 | [`s3`] | the wire vocabulary: names, targets, operations, conditions, checksums, errors |
+//! | 0 | `peer` | the other end of a connection, as handlers know it |
+//! | 1 | [`s3`] | the wire vocabulary: arrivals, names, targets, operations, conditions, checksums, checks, errors |
 //! | 2 | [`auth`] | who sent it, and is the body the one they signed? Also the signing direction |
 //! | 3 | `policy` | may they? |
-//! | 3 | `store` | where objects live |
-//! | 4 | `api` | the path of a request |
+//! | 3 | `store` | where objects live: one face, the engines below it, and the rules they share |
+//! | 4 | `api` | the path of a request; its handlers by family, with what they share in leaves |
 //! | 5 | `jobs` | what happens without a request |
 //! | 5 | `admin` | what the server says of itself |
-//! | 6 | `server` | sockets, TLS, hyper |
+//! | 6 | `server` | sockets, TLS, hyper; has requests answered, and knows not by whom |
 //! | 7 | `config` | file and flags in, each module's settings out |
-//! | 8 | `cli` | subcommands; the only module that prints |
+//! | 8 | `cli` | subcommands; the only module that prints; puts everything together |
 //!
 //! # Where a new operation goes
 //!
@@ -67,7 +69,7 @@
 //! | document in a request | DeleteObjects 8 MiB, CompleteMultipartUpload 3 MiB, lifecycle 2 MiB, tagging and CreateBucket 128 KiB, versioning 4 KiB; 10 levels, 100,000 elements | `api`, [`s3::xml`] |
 //! | documents in memory | 16 MiB of those up to 64 KiB, 48 MiB of larger ones; then `SlowDown` | `api` |
 //! | whole bodies read at once, for copies | two for each core, 1,024 more wait; then `SlowDown` | `api` |
-//! | files open for bodies | what connections leave of the open files allowed, at least half; then `SlowDown` | `api`, `server` |
+//! | files open for bodies | what connections leave of the open files allowed, at least half; then `SlowDown` | `store::local`, `server` |
 //! | keys of a listing page, of a DeleteObjects | 1,000 | [`s3::listing::PAGE_KEYS_MAX`], `api` |
 //! | parameters of a query, signed headers | 1,000, 100 | [`s3::request::QUERY_PARAMETERS_MAX`], [`auth`] |
 //! | body standing still, connection standing still | 60 s, 120 s | `config::BODY_STALL_MAX`, `server` |
