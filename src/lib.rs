@@ -53,7 +53,7 @@
 //! 4. If it keeps something: a `Setting` in `store::model`, or a method of `store::Store` for every engine and a test in
 //!    `store::suite`; what requests of objects must know of it, in `api::BucketRules`.
 //! 5. Its tests: what S3 answers in `tests/server`, with the evidence; a client that nobody here wrote in
-//!    `conformance/flows`. And its name in the table of the README.
+//!    `conformance/flows`, where `surface.py` lists what is done. And its name in the table of the README.
 //!
 //! # Limits
 //!

@@ -15,11 +15,12 @@ KEY, TAGGED = "key", "dir/tagged"
 
 #: What this server does; all else must be refused.
 DONE = {
-    "AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload", "DeleteBucket",
-    "DeleteBucketLifecycle", "DeleteBucketTagging", "DeleteObject", "DeleteObjectTagging", "DeleteObjects", "GetBucketLifecycle",
-    "GetBucketLifecycleConfiguration", "GetBucketLocation", "GetBucketTagging", "GetBucketVersioning", "GetObject",
-    "GetObjectAttributes", "GetObjectTagging", "HeadBucket", "HeadObject", "ListBuckets", "ListMultipartUploads",
-    "ListObjectVersions", "ListObjects", "ListObjectsV2", "ListParts", "PutBucketLifecycle", "PutBucketLifecycleConfiguration",
+    "AbortMultipartUpload", "CompleteMultipartUpload", "CopyObject", "CreateBucket", "CreateMultipartUpload",
+    "DeleteBucket", "DeleteBucketLifecycle", "DeleteBucketTagging", "DeleteObject", "DeleteObjectTagging",
+    "DeleteObjects", "GetBucketLifecycle", "GetBucketLifecycleConfiguration", "GetBucketLocation",
+    "GetBucketRequestPayment", "GetBucketTagging", "GetBucketVersioning", "GetObject", "GetObjectAttributes",
+    "GetObjectTagging", "HeadBucket", "HeadObject", "ListBuckets", "ListMultipartUploads", "ListObjectVersions",
+    "ListObjects", "ListObjectsV2", "ListParts", "PutBucketLifecycle", "PutBucketLifecycleConfiguration",
     "PutBucketTagging", "PutBucketVersioning", "PutObject", "PutObjectTagging", "UploadPart", "UploadPartCopy",
 }
 #: Those of them that change something, if they are asked to: they are pointed at a bucket of their own.
