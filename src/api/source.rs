@@ -52,6 +52,11 @@ impl<'s> Source<'s> {
         found.map_err(|error| self.refused(error, call))
     }
 
+    /// Whether it was looked at to decide on it.
+    pub(super) fn is_judged(&self) -> bool {
+        self.judged.is_some()
+    }
+
     /// Asks whether its tags may be copied to the target of a call.
     ///
     /// # Errors

@@ -280,6 +280,10 @@ pub struct Copy {
     pub keep_metadata: bool,
     /// Keep the source's tags.
     pub keep_tags: bool,
+    /// Whether that was decided of a source with tags. One that has been given some since must not pass.
+    pub tags_permitted: bool,
+    /// ETag and date of the object that it was decided of, if its facts mattered.
+    pub judged: Option<(ETag, Timestamp)>,
     /// What was computed over the body of the source, if it cannot keep its own.
     pub digests: Option<ReadDigests>,
 }

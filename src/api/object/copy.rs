@@ -34,9 +34,11 @@ pub(in crate::api) async fn copy(call: &ObjectCall<'_>) -> Result<Reply, Error> 
     }
     let algorithm = named_algorithm(request)?;
     let object = source.object(call).await?;
-    if keep_tags && !object.tags.is_empty() {
+    let tags_permitted = keep_tags && !object.tags.is_empty();
+    if tags_permitted {
         source.ask_for_tags(call).await?;
     }
+    let judged = source.is_judged().then_some((object.etag, object.modified));
     let copy = Copy {
         digests: copied_digests(call, &source, object, algorithm).await?,
         source_conditions: Conditions::of_copy_source(request, call.now),
@@ -45,6 +47,8 @@ pub(in crate::api) async fn copy(call: &ObjectCall<'_>) -> Result<Reply, Error> 
         source: named.clone(),
         keep_metadata,
         keep_tags,
+        tags_permitted,
+        judged,
     };
     let copied = call.store().copy_object(copy, call.now).await;
     let copied = copied.map_err(|error| source.refused(error, call))?;

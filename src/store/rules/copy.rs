@@ -33,13 +33,17 @@ pub(in crate::store) struct Copied {
 ///
 /// # Errors
 /// Returns [`Error::Precondition`] for a condition on source or target, [`Error::Archived`], and [`Error::Conflict`] if what was
-/// read is not what is there now.
+/// read, or decided of, is not what is there now.
 pub(in crate::store) fn copy(source: Source, copy: Copy, current: Option<ETag>) -> Result<Copied, Error> {
     match copy.source_conditions.for_copy_source(&source.etag, source.modified) {
         Decision::Failed(condition) => return Err(Error::Precondition(condition)),
         Decision::Proceed | Decision::NotModified => {}
     }
     check_condition(&copy.target.condition, current)?;
+    let is_judged = copy.judged.is_none_or(|judged| judged == (source.etag, source.modified));
+    if !is_judged || (copy.keep_tags && !copy.tags_permitted && !source.tags.is_empty()) {
+        return Err(Error::Conflict);
+    }
     if source.archived {
         return Err(Error::Archived(source.metadata.storage_class().to_owned()));
     }

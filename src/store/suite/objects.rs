@@ -11,6 +11,7 @@ on_every_engine! {
     a_reader_sees_its_object_whole_whatever_happens
     conditions_are_decided_with_the_write
     copies_share_blobs_and_count_them
+    copies_are_of_what_was_decided_of
 }
 
 async fn bodies_of_every_size_come_back(place: Place) {
@@ -116,6 +117,8 @@ async fn copies_share_blobs_and_count_them(place: Place) {
             target: new_object(to),
             keep_metadata: true,
             keep_tags: true,
+            tags_permitted: true,
+            judged: None,
             digests: None,
         };
         store.copy_object(copy, now()).await
@@ -130,4 +133,28 @@ async fn copies_share_blobs_and_count_them(place: Place) {
     assert!(matches!(copy("big", "x").await, Err(Error::NoSuchKey)));
     delete(store, &["big3"]).await;
     place.settle(0).await;
+}
+
+async fn copies_are_of_what_was_decided_of(place: Place) {
+    let store = place.store();
+    create(store).await;
+    let written = put(store, "k", &body(1, 10)).await;
+    let copy = |tags_permitted, judged| Copy {
+        source: object_name("k"),
+        source_conditions: Conditions::default(),
+        target: new_object("l"),
+        keep_metadata: true,
+        keep_tags: true,
+        tags_permitted,
+        judged,
+        digests: None,
+    };
+    let judged = Some((written.etag, written.modified));
+    store.copy_object(copy(false, judged), now()).await.expect("copied");
+    // Another body, and then tags, came in between.
+    let other = Some((ETag::single([1; 16]), written.modified));
+    assert!(matches!(store.copy_object(copy(false, other), now()).await, Err(Error::Conflict)));
+    store.tag_object(object_name("k"), Tags::parse_header("a=b").expect("tags")).await.expect("tagged");
+    assert!(matches!(store.copy_object(copy(false, judged), now()).await, Err(Error::Conflict)));
+    store.copy_object(copy(true, judged), now()).await.expect("copied");
 }

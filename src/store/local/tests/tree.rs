@@ -231,6 +231,8 @@ async fn files_are_links_where_nothing_else_refers_to_the_blob_and_copies_on_req
         target: new_object("copy"),
         keep_metadata: true,
         keep_tags: true,
+        tags_permitted: true,
+        judged: None,
         digests: None,
     };
     let later = now().plus_seconds(5);
@@ -269,6 +271,8 @@ async fn a_link_gets_the_time_of_an_object_that_was_copied_onto_itself() {
         target: new_object("k"),
         keep_metadata: false,
         keep_tags: false,
+        tags_permitted: false,
+        judged: None,
         digests: None,
     };
     trees.store().copy_object(copy, later).await.expect("copied");

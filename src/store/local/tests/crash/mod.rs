@@ -195,6 +195,8 @@ impl Step {
                     target: new_object(*to, *at),
                     keep_metadata: true,
                     keep_tags: true,
+                    tags_permitted: true,
+                    judged: None,
                     digests: None,
                 };
                 store.copy_object(copy, now()).await.map(|_| ())
