@@ -279,8 +279,7 @@ impl<H: Handler> Connections<H> {
                 handler: Arc::clone(&self.handler),
                 spelling: Arc::clone(&self.spelling),
                 place: Arc::new(Place::new(slot, admitted)),
-                // One of its own, so that connections do not wait for each other to look at it.
-                stop: self.stop.child_token(),
+                stop: self.stop.clone(),
             };
             let tls = self.tls.clone();
             self.open.spawn(async move {
