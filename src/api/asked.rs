@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::error::from_store;
 use crate::s3::check::Check;
-use crate::s3::checksum::Algorithm;
+use crate::s3::checksum::{Algorithm, ChecksumType};
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::{BucketName, KeyError, ObjectKey, PartNumber, UploadId, VersionId};
 use crate::s3::request::Request;
@@ -61,6 +61,18 @@ pub(super) fn named_algorithm(request: &Request) -> Result<Option<Algorithm>, Er
     })
 }
 
+/// The type of `x-amz-checksum-type`.
+///
+/// # Errors
+/// Returns `InvalidRequest` for an unknown type.
+pub(super) fn named_checksum_type(request: &Request) -> Result<Option<ChecksumType>, Error> {
+    let Some(name) = request.amz("x-amz-checksum-type") else {
+        return Ok(None);
+    };
+    let message = "Value for x-amz-checksum-type header is invalid.";
+    ChecksumType::parse(&name).map(Some).ok_or_else(|| ErrorCode::InvalidRequest.with_message(message))
+}
+
 /// The part that the request asks for.
 ///
 /// # Errors
@@ -94,7 +106,7 @@ pub(super) fn part_number(request: &Request) -> Result<PartNumber, Error> {
 /// The id of the upload that the request names.
 ///
 /// # Errors
-/// `NoSuchUpload` for what is none.
+/// Returns `NoSuchUpload` for a text that cannot be an id.
 pub(super) fn upload_id(request: &Request) -> Result<UploadId, Error> {
     let text = request.query().value("uploadId").unwrap_or_default();
     UploadId::parse(text).ok_or_else(|| from_store(store::Error::NoSuchUpload, request))

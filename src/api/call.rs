@@ -24,7 +24,7 @@ use crate::s3::name::{BucketName, ObjectKey, VersionId};
 use crate::s3::operation::Operation;
 use crate::s3::request::Request;
 use crate::s3::target::{Domains, Target};
-use crate::store::model::{Bucket, NewObject, Object, ObjectName, Upload, UploadName, Versioning};
+use crate::store::model::{Bucket, NewObject, Object, ObjectName, Setting, Upload, UploadName};
 use crate::store::{self, Store};
 
 /// How requests are answered, for as long as the server runs.
@@ -141,6 +141,14 @@ const ANONYMOUS: &str = "65a011a29cdf8ec533ec3d1ccaae921c";
 
 /// An object that was looked at to decide on a request; `None` if no rule wanted to know. It is the one that is served.
 pub(super) type Judged = Option<Result<Object, store::Error>>;
+
+/// The object of this name: the one that was judged, if one was.
+pub(super) async fn found(judged: &Judged, store: &Store, name: &ObjectName) -> Result<Object, store::Error> {
+    match judged {
+        Some(judged) => judged.clone(),
+        None => store.object(name).await,
+    }
+}
 
 /// Decides on an ask. `find` finds the object, if a rule depends on it.
 ///
@@ -277,7 +285,25 @@ impl<'c> BucketCall<'c> {
 
     /// Whether versioning was ever switched on in the bucket.
     pub(super) fn has_versions(&self) -> bool {
-        self.owned.versioning != Versioning::Off
+        self.owned.has_versions()
+    }
+
+    /// The document that configures the bucket, if there is one.
+    ///
+    /// # Errors
+    /// Returns what [`Store::setting`] refuses.
+    pub(super) async fn setting(&self, setting: Setting) -> Result<Option<String>, Error> {
+        let stored = self.store().setting(self.bucket(), setting).await;
+        stored.map_err(|error| from_store(error, self.request()))
+    }
+
+    /// Puts a document in its place, or removes it.
+    ///
+    /// # Errors
+    /// Returns what [`Store::set_setting`] refuses.
+    pub(super) async fn set_setting(&self, setting: Setting, document: Option<String>) -> Result<(), Error> {
+        let set = self.store().set_setting(self.bucket().clone(), setting, document).await;
+        set.map_err(|error| from_store(error, self.request()))
     }
 }
 
@@ -314,11 +340,7 @@ impl<'c> ObjectCall<'c> {
     /// # Errors
     /// Returns what [`Store::object`] refuses.
     pub(super) async fn object(&self, name: &ObjectName) -> Result<Object, Error> {
-        let found = match &self.judged {
-            Some(judged) => judged.clone(),
-            None => self.store().object(name).await,
-        };
-        found.map_err(|error| from_store(error, self.request()))
+        found(self.judged, self.store(), name).await.map_err(|error| from_store(error, self.request()))
     }
 
     /// The name of the upload that the request is about.

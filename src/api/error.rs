@@ -18,11 +18,8 @@ pub(super) fn from_store(error: store::Error, request: &Request) -> Error {
     let upload = request.query().value("uploadId").unwrap_or_default();
     match error {
         E::NoSuchBucket => ErrorCode::NoSuchBucket.error().with("BucketName", bucket),
-        // Seen of this operation alone.
-        E::NoSuchKey if request.operation() == Operation::GetObjectTagging => {
-            ErrorCode::NoSuchKey.error().with("Key", format!("{bucket}/{key}"))
-        }
-        E::NoSuchKey | E::NothingToMatch => ErrorCode::NoSuchKey.error().with("Key", key),
+        E::NoSuchKey => no_such_key(request, bucket, key),
+        E::NothingToMatch => ErrorCode::NoSuchKey.error().with("Key", key),
         E::NoSuchVersion => {
             let version = request.query().value("versionId").unwrap_or_default();
             ErrorCode::NoSuchVersion.error().with("Key", key).with("VersionId", version)
@@ -71,7 +68,6 @@ pub(super) fn from_store(error: store::Error, request: &Request) -> Error {
         E::SizeMismatch { named, computed } => ErrorCode::InvalidRequest.with_message(format!(
             "The provided 'x-amz-mp-object-size' header value {named} does not match what was computed: {computed}"
         )),
-
         E::Checksum(fault) => bad_checksum(fault).check(Check::Checksum),
         E::Busy => ErrorCode::SlowDown.error().check(Check::OpenFiles),
         E::NoSpace => ErrorCode::InsufficientStorage.error().check(Check::Space),
@@ -83,6 +79,14 @@ pub(super) fn from_store(error: store::Error, request: &Request) -> Error {
             tracing::error!(bucket, key = redact::text(key), error, "the index failed");
             ErrorCode::InternalError.error().check(Check::Index)
         }
+    }
+}
+
+/// That there is no object. With its bucket S3 was seen to name it for one operation alone.
+fn no_such_key(request: &Request, bucket: &str, key: &str) -> Error {
+    match request.operation() == Operation::GetObjectTagging {
+        true => ErrorCode::NoSuchKey.error().with("Key", format!("{bucket}/{key}")),
+        false => ErrorCode::NoSuchKey.error().with("Key", key),
     }
 }
 

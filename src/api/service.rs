@@ -5,6 +5,7 @@ use super::error::from_store;
 use super::page::{decode_token, encode_token, max_entries, optional};
 use super::regions::{accepts_any_region, arn, region_of};
 use super::reply::{Reply, xml};
+use super::show::write_owner;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::region::is_region;
 use crate::s3::xml::Writer;
@@ -31,7 +32,8 @@ pub(super) async fn list_buckets(call: &Call<'_>) -> Result<Reply, Error> {
     let selects = ["max-buckets", "prefix", "continuation-token", "bucket-region"];
     let shows_region = selects.iter().any(|name| query.contains(name));
     let mut writer = Writer::answer("ListAllMyBucketsResult");
-    writer.open("Owner").element("ID", call.caller()).close("Owner").open("Buckets");
+    write_owner(&mut writer, call.caller());
+    writer.open("Buckets");
     let mut last = None;
     for bucket in selected.by_ref().take(limit) {
         writer.open("Bucket").element("Name", &bucket.name);

@@ -1,19 +1,24 @@
 //! How an answer shows an object: its ETag, its version, its checksum, its owner, when it expires.
 
-use http::header::ETAG;
+use http::header::{ETAG, LAST_MODIFIED};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::call::ObjectCall;
 use crate::clock::Timestamp;
+use crate::s3::checksum::{Algorithm, ChecksumType};
 use crate::s3::lifecycle::Candidate;
-use crate::s3::name::VersionId;
+use crate::s3::name::{ETag, VersionId};
 use crate::s3::tagging::Tags;
 use crate::s3::uri::{Slash, encode};
 use crate::s3::xml::Writer;
 use crate::store::model::{ObjectChecksum, Summary};
 
-pub(super) fn add_etag(headers: &mut HeaderMap, etag: &str) {
-    headers.extend(HeaderValue::from_str(etag).ok().map(|value| (ETAG, value)));
+pub(super) fn add_etag(headers: &mut HeaderMap, etag: &ETag) {
+    headers.extend(HeaderValue::try_from(etag.quoted()).ok().map(|value| (ETAG, value)));
+}
+
+pub(super) fn add_modified(headers: &mut HeaderMap, modified: Timestamp) {
+    headers.extend(HeaderValue::try_from(modified.http_date()).ok().map(|value| (LAST_MODIFIED, value)));
 }
 
 /// Shows the version that was made or met, if the bucket has versions.
@@ -47,7 +52,14 @@ pub(super) fn write_checksum(writer: &mut Writer, checksum: Option<&ObjectChecks
     }
 }
 
-/// The owner of the bucket owns everything in it. S3 has shown only ids since 2025.
+/// The elements that show how a checksum is computed, without its value.
+pub(super) fn write_checksum_kind(writer: &mut Writer, kind: Option<(Algorithm, ChecksumType)>) {
+    if let Some((algorithm, kind)) = kind {
+        writer.element("ChecksumAlgorithm", algorithm.name()).element("ChecksumType", kind.name());
+    }
+}
+
+/// Shows an owner: that of a bucket owns everything in it. S3 has shown only ids since 2025.
 pub(super) fn write_owner(writer: &mut Writer, owner: &str) {
     writer.open("Owner").element("ID", owner).close("Owner");
 }
@@ -79,9 +91,7 @@ pub(super) async fn add_expiration(
 pub(super) fn write_summary(writer: &mut Writer, object: &Summary, owner: Option<&str>) {
     writer.element("LastModified", object.modified.iso_listed());
     writer.element("ETag", object.etag.quoted());
-    if let Some((algorithm, kind)) = object.checksum {
-        writer.element("ChecksumAlgorithm", algorithm.name()).element("ChecksumType", kind.name());
-    }
+    write_checksum_kind(writer, object.checksum);
     writer.element("Size", object.size);
     if let Some(owner) = owner {
         write_owner(writer, owner);

@@ -1,6 +1,6 @@
 //! The source of a copy: whether it may be read, and what is known of it without its body.
 
-use super::call::{Call, Judged, ObjectCall};
+use super::call::{Call, Judged, ObjectCall, found};
 use super::error::from_store;
 use super::guards::check_expected_owner;
 use crate::policy::{Actions, Ask, Permit, Resource};
@@ -45,11 +45,7 @@ impl<'s> Source<'s> {
     /// # Errors
     /// Returns what [`Source::refused`] makes of the store's.
     pub(super) async fn object(&self, call: &Call<'_>) -> Result<Object, Error> {
-        let found = match &self.judged {
-            Some(judged) => judged.clone(),
-            None => call.store().object(self.name).await,
-        };
-        found.map_err(|error| self.refused(error, call))
+        found(&self.judged, call.store(), self.name).await.map_err(|error| self.refused(error, call))
     }
 
     /// Whether it was looked at to decide on it.
@@ -92,7 +88,7 @@ impl<'s> Source<'s> {
 
 /// To do this to an object, of which a version may be named.
 fn ask(name: &ObjectName, action: Action) -> Ask<'_> {
-    let action = if name.version.is_some() { action.of_version() } else { action };
+    let action = action.of_version_if(name.version.is_some());
     Ask { actions: Actions::one(action), resource: Resource::Object(&name.bucket, &name.key) }
 }
 

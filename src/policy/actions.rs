@@ -8,29 +8,22 @@ use crate::s3::action::Action;
 use crate::s3::operation::Operation;
 use crate::s3::request::Request;
 
-/// What else a write needs, by the header that asks for it.
-const OBJECT_HEADERS: [(&str, Action); 10] = [
-    ("x-amz-acl", Action::PUT_OBJECT_ACL),
-    ("x-amz-grant-full-control", Action::PUT_OBJECT_ACL),
-    ("x-amz-grant-read", Action::PUT_OBJECT_ACL),
-    ("x-amz-grant-read-acp", Action::PUT_OBJECT_ACL),
-    ("x-amz-grant-write", Action::PUT_OBJECT_ACL),
-    ("x-amz-grant-write-acp", Action::PUT_OBJECT_ACL),
+/// The headers that give what is made an ACL.
+const ACL_HEADERS: [&str; 6] = [
+    "x-amz-acl",
+    "x-amz-grant-full-control",
+    "x-amz-grant-read",
+    "x-amz-grant-read-acp",
+    "x-amz-grant-write",
+    "x-amz-grant-write-acp",
+];
+
+/// What else a write of an object needs, by the header that asks for it.
+const OBJECT_HEADERS: [(&str, Action); 4] = [
     ("x-amz-tagging", Action::PUT_OBJECT_TAGGING),
     ("x-amz-object-lock-mode", Action::PUT_OBJECT_RETENTION),
     ("x-amz-object-lock-retain-until-date", Action::PUT_OBJECT_RETENTION),
     ("x-amz-object-lock-legal-hold", Action::PUT_OBJECT_LEGAL_HOLD),
-];
-
-/// The same of a new bucket.
-const BUCKET_HEADERS: [(&str, Action); 7] = [
-    ("x-amz-acl", Action::PUT_BUCKET_ACL),
-    ("x-amz-grant-full-control", Action::PUT_BUCKET_ACL),
-    ("x-amz-grant-read", Action::PUT_BUCKET_ACL),
-    ("x-amz-grant-read-acp", Action::PUT_BUCKET_ACL),
-    ("x-amz-grant-write", Action::PUT_BUCKET_ACL),
-    ("x-amz-grant-write-acp", Action::PUT_BUCKET_ACL),
-    ("x-amz-object-ownership", Action::PUT_BUCKET_OWNERSHIP),
 ];
 
 /// Most actions that one request needs of one resource.
@@ -69,34 +62,37 @@ impl Actions {
     pub fn of(request: &Request) -> Self {
         let operation = request.operation();
         let named = request.query().contains("versionId");
-        let plain = |action: Action| if named { action.of_version() } else { action };
+        let plain = |action: Action| action.of_version_if(named);
         let main = plain(operation.action());
         if operation == Operation::GetObjectAttributes {
             // Its page and the service authorization reference differ: both are needed.
             return Self::one(plain(Action::GET_OBJECT)).and(main);
         }
         let reads = || request.anywhere("if-match").is_some_and(|etag| etag.trim() != "*");
+        let asks = |header: &str| request.amz(header).is_some();
+        let asks_for_acl = || ACL_HEADERS.into_iter().any(asks);
+        let of_object = || {
+            let with_acl = Self::one(main).when(asks_for_acl(), Action::PUT_OBJECT_ACL);
+            OBJECT_HEADERS
+                .iter()
+                .fold(with_acl, |actions, (header, action)| actions.when(asks(header), *action))
+        };
         #[expect(
             clippy::wildcard_enum_match_arm,
             reason = "every other operation needs its own action and no more"
         )]
         match operation {
-            Operation::PutObject | Operation::CopyObject => {
-                Self::one(main).by_header(request, &OBJECT_HEADERS).when(reads(), Action::GET_OBJECT)
-            }
-            Operation::CreateMultipartUpload => Self::one(main).by_header(request, &OBJECT_HEADERS),
+            Operation::PutObject | Operation::CopyObject => of_object().when(reads(), Action::GET_OBJECT),
+            Operation::CreateMultipartUpload => of_object(),
             // What tests an ETag could guess at a body.
             Operation::CompleteMultipartUpload | Operation::DeleteObject => {
                 Self::one(main).when(reads(), plain(Action::GET_OBJECT))
             }
-            Operation::CreateBucket => Self::one(main).by_header(request, &BUCKET_HEADERS),
+            Operation::CreateBucket => Self::one(main)
+                .when(asks_for_acl(), Action::PUT_BUCKET_ACL)
+                .when(asks("x-amz-object-ownership"), Action::PUT_BUCKET_OWNERSHIP),
             _ => Self::one(main),
         }
-    }
-
-    fn by_header(self, request: &Request, headers: &[(&str, Action)]) -> Self {
-        let asked = headers.iter().filter(|(header, _)| request.amz(header).is_some());
-        asked.fold(self, |actions, (_, action)| actions.and(*action))
     }
 
     fn when(self, needed: bool, action: Action) -> Self {

@@ -46,9 +46,13 @@ impl Action {
         self.0
     }
 
-    /// The action that takes the place of this one where a version is named.
+    /// The action that takes the place of this one if a version is `named`.
     #[must_use]
-    pub fn of_version(self) -> Self {
+    pub fn of_version_if(self, named: bool) -> Self {
+        if named { self.of_version() } else { self }
+    }
+
+    fn of_version(self) -> Self {
         match self.0 {
             "s3:GetObject" => Self::GET_OBJECT_VERSION,
             "s3:GetObjectAttributes" => Self("s3:GetObjectVersionAttributes"),

@@ -1,5 +1,6 @@
 //! What stores are asked for and answer: buckets, objects, uploads, in the words of S3 and without an engine's.
 
+use super::Error;
 use super::body::Body;
 use crate::clock::Timestamp;
 use crate::s3::checksum::{Algorithm, Checksum, ChecksumType};
@@ -28,6 +29,13 @@ pub struct Bucket {
     pub revision: Revision,
     /// The region that it was asked to be in, where every region is accepted.
     pub location: Option<String>,
+}
+
+impl Bucket {
+    /// Whether versioning was ever switched on.
+    pub fn has_versions(&self) -> bool {
+        self.versioning != Versioning::Off
+    }
 }
 
 /// A state of the configuration of a bucket: what was made of a document under one holds for as long as the bucket has it.
@@ -141,6 +149,19 @@ pub struct Object {
     pub body: Body,
 }
 
+impl Object {
+    /// Checks that its storage class lets it be read.
+    ///
+    /// # Errors
+    /// Returns [`Error::Archived`] if it does not.
+    pub fn check_readable(&self) -> Result<(), Error> {
+        match self.archived {
+            true => Err(Error::Archived(self.metadata.storage_class().to_owned())),
+            false => Ok(()),
+        }
+    }
+}
+
 /// A part that an object was uploaded in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ObjectPart {
@@ -166,11 +187,11 @@ pub struct ListedVersion {
 /// What is counted of a store.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct State {
-    /// Commits since the start, and the changes they carried.
+    /// Commits since the start.
     pub commits: u64,
     /// Changes that they carried.
     pub changes: u64,
-    /// Blobs found damaged, and blobs whose files are to be removed.
+    /// Blobs found damaged.
     pub damaged: u64,
     /// Blobs whose files are to be removed.
     pub garbage: u64,

@@ -4,7 +4,6 @@ use http::{HeaderName, HeaderValue};
 
 use crate::api::body::Body;
 use crate::api::call::BucketCall;
-use crate::api::error::from_store;
 use crate::api::intake::{Intake, receive_document};
 use crate::api::reply::{Reply, no_content, xml};
 use crate::auth::BodyKind;
@@ -18,11 +17,9 @@ const LIFECYCLE_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLifecycleConfiguration.html>
 pub(in crate::api) async fn get(call: &BucketCall<'_>) -> Result<Reply, Error> {
-    let stored = call.store().setting(call.bucket(), Setting::Lifecycle).await;
-    match stored.map_err(|error| from_store(error, call.request()))? {
+    match call.setting(Setting::Lifecycle).await? {
         Some(document) => {
-            let stored = call.store().setting(call.bucket(), Setting::TransitionSize).await;
-            let size = stored.map_err(|error| from_store(error, call.request()))?;
+            let size = call.setting(Setting::TransitionSize).await?;
             let mut reply = xml(document);
             add_transition_size(&mut reply, size.as_deref());
             Ok(reply)
@@ -42,8 +39,8 @@ pub(in crate::api) async fn put(call: &BucketCall<'_>, body: &mut Intake) -> Res
     // What is kept must be readable again.
     Lifecycle::parse(document.as_bytes())?;
     let size = transition_size(call)?;
-    set(call, Setting::TransitionSize, size.clone()).await?;
-    set(call, Setting::Lifecycle, Some(document)).await?;
+    call.set_setting(Setting::TransitionSize, size.clone()).await?;
+    call.set_setting(Setting::Lifecycle, Some(document)).await?;
     let mut reply = Reply::new(Body::empty());
     add_transition_size(&mut reply, size.as_deref());
     Ok(reply)
@@ -73,11 +70,6 @@ fn add_transition_size(reply: &mut Reply, size: Option<&str>) {
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucketLifecycle.html>
 pub(in crate::api) async fn delete(call: &BucketCall<'_>) -> Result<Reply, Error> {
-    set(call, Setting::Lifecycle, None).await?;
+    call.set_setting(Setting::Lifecycle, None).await?;
     Ok(no_content())
-}
-
-async fn set(call: &BucketCall<'_>, setting: Setting, document: Option<String>) -> Result<(), Error> {
-    let set = call.store().set_setting(call.bucket().clone(), setting, document).await;
-    set.map_err(|error| from_store(error, call.request()))
 }

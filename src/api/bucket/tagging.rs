@@ -2,7 +2,6 @@
 
 use crate::api::asked::TAGGING_BYTES_MAX;
 use crate::api::call::BucketCall;
-use crate::api::error::from_store;
 use crate::api::intake::{Intake, receive_document};
 use crate::api::reply::{Reply, no_content, xml};
 use crate::auth::BodyKind;
@@ -12,8 +11,7 @@ use crate::store::model::Setting;
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketTagging.html>
 pub(in crate::api) async fn get(call: &BucketCall<'_>) -> Result<Reply, Error> {
-    let stored = call.store().setting(call.bucket(), Setting::Tagging).await;
-    match stored.map_err(|error| from_store(error, call.request()))? {
+    match call.setting(Setting::Tagging).await? {
         Some(document) => Ok(xml(document)),
         None => Err(ErrorCode::NoSuchTagSet.error().with("BucketName", call.bucket().as_str())),
     }
@@ -34,7 +32,6 @@ pub(in crate::api) async fn delete(call: &BucketCall<'_>) -> Result<Reply, Error
 }
 
 async fn set(call: &BucketCall<'_>, document: Option<String>) -> Result<Reply, Error> {
-    let set = call.store().set_setting(call.bucket().clone(), Setting::Tagging, document).await;
-    set.map_err(|error| from_store(error, call.request()))?;
+    call.set_setting(Setting::Tagging, document).await?;
     Ok(no_content())
 }

@@ -4,7 +4,7 @@ use crate::api::call::{BucketCall, Call, ObjectCall};
 use crate::api::error::from_store;
 use crate::api::page::{Asked, closed, max_entries, optional, write_prefixes};
 use crate::api::reply::{Reply, xml};
-use crate::api::show::write_owner;
+use crate::api::show::{write_checksum_kind, write_owner};
 use crate::s3::error::Error;
 use crate::s3::listing::PAGE_KEYS_MAX;
 use crate::s3::name::{ObjectKey, UploadId};
@@ -64,9 +64,7 @@ fn write_upload(writer: &mut Writer, call: &BucketCall<'_>, asked: &Asked, uploa
     write_owner(writer, owner);
     writer.element("StorageClass", upload.metadata.storage_class());
     writer.element("Initiated", upload.initiated.iso_listed());
-    if let Some((algorithm, kind)) = upload.checksum {
-        writer.element("ChecksumAlgorithm", algorithm.name()).element("ChecksumType", kind.name());
-    }
+    write_checksum_kind(writer, upload.checksum);
     writer.close("Upload");
 }
 
@@ -88,9 +86,7 @@ pub(in crate::api) async fn parts(call: &ObjectCall<'_>) -> Result<Reply, Error>
     writer.element("StorageClass", upload.metadata.storage_class()).element("PartNumberMarker", marker);
     writer.element("NextPartNumberMarker", parts.last().map_or(0, |part| part.number.value()));
     writer.element("MaxParts", limit).element("IsTruncated", truncated);
-    if let Some((algorithm, kind)) = upload.checksum {
-        writer.element("ChecksumAlgorithm", algorithm.name()).element("ChecksumType", kind.name());
-    }
+    write_checksum_kind(&mut writer, upload.checksum);
     for part in parts {
         writer.open("Part").element("PartNumber", part.number.value());
         writer.element("LastModified", part.modified.iso_listed()).element("ETag", part.etag.quoted());

@@ -1,12 +1,13 @@
 //! Completing an upload.
 
+use crate::api::asked::named_checksum_type;
 use crate::api::call::ObjectCall;
 use crate::api::error::from_store;
 use crate::api::intake::{Intake, receive_document};
 use crate::api::reply::{Reply, xml};
 use crate::api::show::{add_version, write_checksum};
 use crate::auth::BodyKind;
-use crate::s3::checksum::{Algorithm, ChecksumType};
+use crate::s3::checksum::Algorithm;
 use crate::s3::condition::WriteCondition;
 use crate::s3::error::{Error, ErrorCode};
 use crate::s3::name::{ETag, PartNumber};
@@ -33,7 +34,7 @@ pub(in crate::api) async fn complete(call: &ObjectCall<'_>, body: &mut Intake) -
         parts: named_parts(&document)?,
         size: object_size(call)?,
         checksum: object_checksum(call)?,
-        checksum_type: object_checksum_type(call)?,
+        checksum_type: named_checksum_type(request)?,
     };
     let written = call.store().complete_upload(name, completion, condition, call.now).await;
     let written = written.map_err(|error| from_store(error, request))?;
@@ -89,16 +90,6 @@ fn object_size(call: &ObjectCall<'_>) -> Result<Option<u64>, Error> {
         let message = format!("Value for x-amz-mp-object-size header is invalid: '{text}'");
         ErrorCode::InvalidRequest.with_message(message)
     })
-}
-
-fn object_checksum_type(call: &ObjectCall<'_>) -> Result<Option<ChecksumType>, Error> {
-    let Some(text) = call.request().amz("x-amz-checksum-type") else {
-        return Ok(None);
-    };
-    let kind = ChecksumType::parse(&text);
-    let invalid =
-        || ErrorCode::InvalidRequest.with_message("Value for x-amz-checksum-type header is invalid.");
-    kind.map(Some).ok_or_else(invalid)
 }
 
 /// The checksum of the whole object; its document has none of its own.

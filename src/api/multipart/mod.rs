@@ -3,7 +3,7 @@
 pub(super) mod complete;
 pub(super) mod part;
 
-use super::asked::{named_algorithm, named_tags};
+use super::asked::{named_algorithm, named_checksum_type, named_tags};
 use super::call::ObjectCall;
 use super::error::from_store;
 use super::guards::{check_acl, refuse_version};
@@ -56,22 +56,19 @@ fn new_upload_id(call: &ObjectCall<'_>) -> Result<UploadId, Error> {
 /// The checksum that an upload is started with.
 fn chosen_checksum(call: &ObjectCall<'_>) -> Result<Option<(Algorithm, ChecksumType)>, Error> {
     let request = call.request();
-    let kind = request.amz("x-amz-checksum-type");
     let Some(algorithm) = named_algorithm(request)? else {
-        return match kind {
+        return match request.amz("x-amz-checksum-type") {
             None => Ok(None),
             Some(_) => Err(ErrorCode::InvalidRequest.with_message(
                 "The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.",
             )),
         };
     };
-    let kind = match kind.as_deref() {
-        None if algorithm == Algorithm::Crc64Nvme => ChecksumType::FullObject,
-        None => ChecksumType::Composite,
-        Some(kind) => ChecksumType::parse(kind).ok_or_else(|| {
-            ErrorCode::InvalidRequest.with_message("Value for x-amz-checksum-type header is invalid.")
-        })?,
+    let usual = match algorithm == Algorithm::Crc64Nvme {
+        true => ChecksumType::FullObject,
+        false => ChecksumType::Composite,
     };
+    let kind = named_checksum_type(request)?.unwrap_or(usual);
     let possible = match kind {
         ChecksumType::Composite => algorithm != Algorithm::Crc64Nvme,
         ChecksumType::FullObject => algorithm.combines(),

@@ -10,7 +10,6 @@ use crate::api::reply::{Reply, xml};
 use crate::api::show::{add_checksum, add_etag, add_source_version};
 use crate::api::source::{Source, check_source_size, read_whole};
 use crate::auth::{BodyCheck, BodyKind, BodyProof};
-use crate::s3::check::Check;
 use crate::s3::checksum::{Algorithm, ChecksumType};
 use crate::s3::condition::{Conditions, Decision};
 use crate::s3::error::{Error, ErrorCode};
@@ -18,7 +17,7 @@ use crate::s3::name::{PartNumber, VersionId};
 use crate::s3::range::{Span, parse_copy_range};
 use crate::s3::xml::Writer;
 use crate::store;
-use crate::store::model::{ObjectChecksum, Part, Upload, Versioning};
+use crate::store::model::{ObjectChecksum, Part, Upload};
 
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html>
 pub(in crate::api) async fn upload_part(call: &ObjectCall<'_>, body: &mut Intake) -> Result<Reply, Error> {
@@ -34,7 +33,7 @@ pub(in crate::api) async fn upload_part(call: &ObjectCall<'_>, body: &mut Intake
     let stored = call.store().put_part(call.upload_name()?, number, body, call.now).await;
     let (part, shown) = stored.map_err(|error| not_taken(error, call))?;
     let mut reply = Reply::new(Body::empty());
-    add_etag(reply.headers_mut(), &part.etag.quoted());
+    add_etag(reply.headers_mut(), &part.etag);
     if let Some(value) = shown {
         add_checksum(reply.headers_mut(), &ObjectChecksum::full(value));
         reply.headers_mut().remove("x-amz-checksum-type");
@@ -92,17 +91,12 @@ async fn copy_part(
     let request = call.request();
     let failed = |error| source.refused(error, call);
     let object = source.object(call).await?;
-    if object.archived {
-        return Err(from_store(store::Error::Archived(object.metadata.storage_class().to_owned()), request));
-    }
-    let version = (source.bucket.versioning != Versioning::Off).then_some(object.version);
+    object.check_readable().map_err(|error| from_store(error, request))?;
+    let version = source.bucket.has_versions().then_some(object.version);
     if let Decision::Failed(condition) =
         Conditions::of_copy_source(request, call.now).for_copy_source(&object.etag, object.modified)
     {
-        return Err(ErrorCode::PreconditionFailed
-            .error()
-            .with("Condition", condition)
-            .check(Check::Condition));
+        return Err(from_store(store::Error::Precondition(condition), request));
     }
     let span = copied_span(call, object.size)?;
     let algorithm = upload.checksum.map_or(Algorithm::Crc64Nvme, |(algorithm, _)| algorithm);

@@ -1,14 +1,11 @@
 //! GetObjectAttributes: what is known of an object, without its body.
 
-use http::HeaderValue;
-use http::header::LAST_MODIFIED;
-
 use crate::api::asked::attributes;
 use crate::api::call::ObjectCall;
 use crate::api::guards::check_read_headers;
 use crate::api::page::max_entries;
 use crate::api::reply::{Reply, xml};
-use crate::api::show::{add_version, write_checksum};
+use crate::api::show::{add_modified, add_version, write_checksum};
 use crate::s3::checksum::ChecksumType;
 use crate::s3::error::Error;
 use crate::s3::listing::PAGE_KEYS_MAX;
@@ -40,9 +37,8 @@ pub(in crate::api) async fn get(call: &ObjectCall<'_>) -> Result<Reply, Error> {
     }
     writer.close("GetObjectAttributesResponse");
     let mut reply = xml(writer.finish());
-    let headers = reply.headers_mut();
-    add_version(headers, call.has_versions().then_some(object.version));
-    headers.extend(HeaderValue::try_from(object.modified.http_date()).ok().map(|date| (LAST_MODIFIED, date)));
+    add_version(reply.headers_mut(), call.has_versions().then_some(object.version));
+    add_modified(reply.headers_mut(), object.modified);
     Ok(reply)
 }
 

@@ -88,7 +88,7 @@ pub(in crate::api) async fn delete_many(call: &BucketCall<'_>, body: &mut Intake
 
 /// A deletion that the request may carry out.
 async fn permitted(call: &BucketCall<'_>, deletion: Deletion) -> Result<Deletion, Error> {
-    let named = |action: Action| if deletion.version.is_some() { action.of_version() } else { action };
+    let named = |action: Action| action.of_version_if(deletion.version.is_some());
     let mut actions = Actions::one(named(Action::DELETE_OBJECT));
     if deletion.condition != WriteCondition::None {
         // Who tests an ETag could guess at a body.

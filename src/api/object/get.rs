@@ -1,8 +1,6 @@
 //! GET and HEAD of an object: conditions, ranges, parts, overridden headers.
 
-use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, ETAG, EXPIRES, LAST_MODIFIED,
-};
+use http::header::{ACCEPT_RANGES, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_RANGE, EXPIRES};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::api::asked::{asked_part, overrides};
@@ -11,9 +9,8 @@ use crate::api::call::ObjectCall;
 use crate::api::error::from_store;
 use crate::api::guards::check_read_headers;
 use crate::api::reply::Reply;
-use crate::api::show::{add_checksum, add_expiration, add_version};
+use crate::api::show::{add_checksum, add_etag, add_expiration, add_modified, add_version};
 use crate::clock::Timestamp;
-use crate::s3::check::Check;
 use crate::s3::checksum::ChecksumType;
 use crate::s3::condition::{Conditions, Decision};
 use crate::s3::error::{Error, ErrorCode};
@@ -37,14 +34,11 @@ pub(in crate::api) async fn object(call: &ObjectCall<'_>) -> Result<Reply, Error
         Decision::Proceed => {}
         Decision::NotModified => return Ok(not_modified(call, &object)),
         Decision::Failed(condition) => {
-            return Err(ErrorCode::PreconditionFailed
-                .error()
-                .with("Condition", condition)
-                .check(Check::Condition));
+            return Err(from_store(store::Error::Precondition(condition), request));
         }
     }
-    if object.archived && request.method() != Method::HEAD {
-        return Err(from_store(store::Error::Archived(object.metadata.storage_class().to_owned()), request));
+    if request.method() != Method::HEAD {
+        object.check_readable().map_err(|error| from_store(error, request))?;
     }
     let selected = select(request, &object)?;
     let (status, span) = match selected {
@@ -156,9 +150,8 @@ fn identify(headers: &mut HeaderMap, call: &ObjectCall<'_>, object: &Object) {
     if call.has_versions() {
         add_version(headers, Some(object.version));
     }
-    let text = |text: String| HeaderValue::try_from(text).ok();
-    headers.extend(text(object.etag.quoted()).map(|value| (ETAG, value)));
-    headers.extend(text(object.modified.http_date()).map(|value| (LAST_MODIFIED, value)));
+    add_etag(headers, &object.etag);
+    add_modified(headers, object.modified);
 }
 
 fn not_modified(call: &ObjectCall<'_>, object: &Object) -> Reply {

@@ -23,7 +23,7 @@ pub(in crate::api) async fn put(call: &ObjectCall<'_>, body: &mut Intake) -> Res
     let written = call.store().put_object(new, checked(call, body, check), call.now).await;
     let written = written.map_err(|error| not_taken(error, call))?;
     let mut reply = Reply::new(Body::empty());
-    add_etag(reply.headers_mut(), &written.etag.quoted());
+    add_etag(reply.headers_mut(), &written.etag);
     // S3 shows a version here only if the write made a new one.
     add_version(reply.headers_mut(), written.version.filter(|version| *version != VersionId::NULL));
     add_expiration(reply.headers_mut(), call, written.size, &tags, written.modified).await;
